@@ -1,0 +1,77 @@
+"""Choose the versions this template is tested with, and write them down without naming any host.
+
+``make pins`` resolves every group of a generated project and of this repository afresh, and writes
+
+* the ``constraint-dependencies`` at the end of the template's pyproject.toml, from which a project locks itself, and
+* tests/constraints.txt, the same for this repository's own tools.
+
+The exact versions in ``project.dependencies`` of the template are chosen by hand: they decide the model's bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "<<cookiecutter.project_slug>>" / "pyproject.toml"
+CONSTRAINTS = ROOT / "tests" / "constraints.txt"
+STORAGE_EXTRAS = "[s3,gs,azure,ssh]"
+HEAD = (
+    "# The versions this template was tested with; uv.lock is made from them. Raise them in a pull request."
+)
+BLOCK = re.compile(r"\n*" + re.escape(HEAD) + r"\nconstraint-dependencies = \[\n.*?\n\]\n", re.DOTALL)
+
+
+def resolved(pyproject: str) -> list[str]:
+    """Every package that the groups of a pyproject.toml lead to, as `name==version ; marker`, sorted."""
+    with tempfile.TemporaryDirectory() as scratch:
+        Path(scratch, "pyproject.toml").write_text(pyproject, encoding="utf-8")
+        shutil.copytree(
+            ROOT / "actions", Path(scratch, "actions"), ignore=shutil.ignore_patterns("__pycache__")
+        )
+        uv = ["uv", "--quiet", "--directory", scratch]
+        subprocess.run([*uv, "lock", "--upgrade"], check=True)
+        export = [
+            "export",
+            "--all-groups",
+            "--no-hashes",
+            "--no-annotate",
+            "--no-header",
+            "--no-emit-project",
+        ]
+        done = subprocess.run(
+            [*uv, *export, "--no-emit-package=gitops-ml"], check=True, capture_output=True, text=True
+        )
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip() and not line.startswith("-e ")]
+    return sorted(line for line in lines if "==" in line)
+
+
+def template_pyproject() -> str:
+    """The template's pyproject.toml with plain answers, every storage extra, and no constraints."""
+    text = BLOCK.sub("\n", TEMPLATE.read_text(encoding="utf-8"))
+    text = text.replace("<<cookiecutter.__storage_extra>>", STORAGE_EXTRAS)
+    text = re.sub(r"<<cookiecutter\.\w+ \| tojson>>", '"demo"', text).replace(
+        "<<cookiecutter.package_name>>", "demo"
+    )
+    return text.replace('".github/actions", editable', '"actions", editable')
+
+
+def main() -> None:
+    pins = resolved(template_pyproject())
+    quoted = "".join(f"    {line!r},\n" if '"' in line else f'    "{line}",\n' for line in pins)
+    block = f"\n{HEAD}\nconstraint-dependencies = [\n{quoted}]\n"
+    text = BLOCK.sub("\n", TEMPLATE.read_text(encoding="utf-8")).rstrip("\n") + "\n"
+    marker = 'default-groups = ["train"]\n'
+    TEMPLATE.write_text(text.replace(marker, marker + block), encoding="utf-8")
+
+    own = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    settings = f"[tool.uv]\nconstraint-dependencies = [\n{quoted}]\n"
+    CONSTRAINTS.write_text("\n".join(resolved(own.replace("[tool.uv]\n", settings))) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

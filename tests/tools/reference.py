@@ -1,0 +1,98 @@
+"""Write docs/reference/ from the code: every command with its options, every file with its fields. `make docs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gitops_ml.cli import VERBS, cli
+from gitops_ml.contracts.export import json_schemas
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "docs" / "reference"
+
+
+def command_text(command: click.Command, name: str, parent: click.Context | None = None) -> list[str]:
+    """The help of a command and of its sub-commands, as Markdown sections."""
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=110, max_content_width=110)
+    path = context.command_path
+    level = "##" if parent is None or parent.parent is None else "###"
+    lines = [f"{level} {path}", "", "```text", command.get_help(context).rstrip(), "```", ""]
+    if isinstance(command, click.Group):
+        for sub in command.list_commands(context):
+            found = command.get_command(context, sub)
+            if found is not None:
+                lines += command_text(found, sub, context)
+    return lines
+
+
+def cli_page() -> str:
+    """docs/reference/cli.md."""
+    root = click.Context(cli, info_name="gitops-ml", terminal_width=110, max_content_width=110)
+    lines = [
+        "# Commands",
+        "",
+        "Written from the code by `make docs`. In a project: `uv run gitops-ml COMMAND --help`.",
+        "",
+    ]
+    for verb in VERBS:
+        found = cli.get_command(root, verb)
+        assert found is not None, verb
+        lines += command_text(found, verb, root)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def type_of(field: dict[str, Any]) -> str:
+    """A field's type in a few words."""
+    if "$ref" in field:
+        return str(field["$ref"]).rsplit("/", 1)[-1]
+    if "anyOf" in field:
+        return " or ".join(type_of(each) for each in field["anyOf"])
+    if "enum" in field or "const" in field:
+        return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
+    if field.get("type") == "array":
+        return f"list of {type_of(field.get('items', {}))}"
+    if field.get("type") == "object" and isinstance(field.get("additionalProperties"), dict):
+        return f"mapping to {type_of(field['additionalProperties'])}"
+    return str(field.get("type", "any"))
+
+
+def files_page() -> str:
+    """docs/reference/files.md."""
+    lines = [
+        "# Files",
+        "",
+        "Written from the contracts by `make docs`. As JSON Schemas: `gitops-ml schema export FOLDER`.",
+        "",
+    ]
+    for schema in json_schemas().values():
+        lines += [f"## {schema['title']}", "", " ".join(schema.get("description", "").split()), ""]
+        parts = {schema["title"]: schema} | schema.get("$defs", {})
+        for title, part in parts.items():
+            fields = part.get("properties", {})
+            if not fields:
+                continue
+            lines += [f"**{title}**", "", "| field | type | needed | meaning |", "|---|---|---|---|"]
+            for field, about in fields.items():
+                needed = "yes" if field in part.get("required", []) else ""
+                meaning = " ".join(str(about.get("description", "")).split())
+                lines.append(
+                    f"| `{field}` | {type_of(about)} | {needed} | {meaning} |".replace("|  |", "| |")
+                )
+            lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+PAGES = {"cli.md": cli_page, "files.md": files_page}
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
