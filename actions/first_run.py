@@ -86,7 +86,7 @@ def identity() -> list[str]:
     if known:
         return []
     name, email = (
-        answer("author_name").strip() or "unknown",
+        answer("author_name").strip(" .,:;<>\"\\'\n") or "unknown",
         answer("author_email") or "nobody@example.invalid",
     )
     return ["-c", f"user.name={name}", "-c", f"user.email={email}"]

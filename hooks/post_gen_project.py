@@ -32,24 +32,15 @@ def choose_variants() -> None:
         Path("data", "raw", "breast_cancer.csv").unlink()
 
 
-def tidy_suite() -> None:
-    """Keep only the sources of the vendored suite. Raises RuntimeError if the template came without links."""
+def tidy() -> None:
+    """Drop what Python left in the template's folders. Raises RuntimeError if the template came without links."""
     if not SUITE.is_dir():
         raise RuntimeError(
             "the folder .github/actions did not arrive: a zip download turns links into text files.\n"
             "Generate from git instead: cookiecutter gh:OWNER/cookiecutter-gitops-ml, or a path from `git clone`."
         )
-    for litter in (
-        "__pycache__",
-        "*.egg-info",
-        ".mypy_cache",
-        ".ruff_cache",
-        ".pytest_cache",
-        "build",
-        "dist",
-        ".venv",
-    ):
-        for found in list(SUITE.rglob(litter)):
+    for litter in ("__pycache__", "*.egg-info", ".mypy_cache", ".ruff_cache", ".pytest_cache"):
+        for found in list(PROJECT.rglob(litter)):
             shutil.rmtree(found, ignore_errors=True)
 
 
@@ -67,7 +58,7 @@ def main() -> None:
     command = [f"{SUITE}/first_run.py"]
     try:
         choose_variants()
-        tidy_suite()
+        tidy()
         command += table_arguments()
         if ANSWERS["first_run"] == "no":
             command.append("--commit-only")

@@ -67,7 +67,7 @@ def main(table: str, target: str, output: Path) -> None:
 
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     estimator = HistGradientBoostingClassifier(
-        learning_rate=0.1, max_iter=200, early_stopping="auto", random_state=7
+        learning_rate=0.05, max_iter=200, min_samples_leaf=10, l2_regularization=5, random_state=7
     )
     model = make_pipeline(ColumnTransformer([("numbers", numbers, features)]), estimator)
     model.fit(train[features], train[target])

@@ -1,0 +1,15 @@
+""".gitops-ml.yaml: the answers that made a project, and the template's version. No path of any machine."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gitops_ml.contracts.base import Contract
+
+
+class AnswersFile(Contract):
+    """What was asked at generation, as it was answered."""
+
+    template: Literal["cookiecutter-gitops-ml"]
+    version: str
+    answers: dict[str, str]

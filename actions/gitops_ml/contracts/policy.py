@@ -1,0 +1,45 @@
+"""policy.yaml, the reviewers' file: where the model is served, and which groups of rows are judged on their own."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from gitops_ml.contracts.base import Contract
+
+
+class Slice(Contract):
+    """Groups of test rows: one per category of a column, or one per quantile of a number."""
+
+    column: str = Field(min_length=1)
+    quantiles: int | None = Field(default=None, ge=2, le=20)
+
+
+class PolicyFile(Contract):
+    """The whole policy.yaml."""
+
+    version: Literal[1]
+    environments: list[str] = Field(min_length=1)
+    """Where the model is served, in the order of promotion; each is a folder ``deploy/<name>``."""
+    slices: list[Slice] = Field(default=[])
+    min_slice_rows: int = Field(default=30, ge=1)
+    """Slices with fewer test rows are named, and not judged."""
+
+    @field_validator("environments")
+    @classmethod
+    def _names(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if not name or not all(c.isascii() and (c.islower() or c.isdigit() or c == "-") for c in name):
+                raise ValueError(f"{name!r} is not a folder name: use small letters, digits and hyphens")
+        if len(set(names)) != len(names):
+            raise ValueError("an environment is named twice")
+        return names
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        columns = [entry.column for entry in self.slices]
+        twice = sorted({c for c in columns if columns.count(c) > 1})
+        if twice:
+            raise ValueError(f"slices names {twice[0]} twice")
+        return self

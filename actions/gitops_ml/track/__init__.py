@@ -1,0 +1,1 @@
+"""MLflow as a projection of git: each dvc.lock is one run, and repeating is free."""
