@@ -9,7 +9,7 @@ unexport VIRTUAL_ENV
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/ready ## Generate a project, train, explain, serve, and ask for a prediction
+demo: .venv/demo ## Generate a project, train, explain, serve, and ask for a prediction
 	@$(BIN)/python tests/demo.py
 
 test: .venv/ready ## Every promise in its smallest form (under 10 minutes on 2 cores)
@@ -36,9 +36,13 @@ pins: ## Choose newer versions of everything and write them down
 clean: ## Remove what the other targets made
 	@rm -rf .venv .tools demo .pytest_cache .mypy_cache .ruff_cache .coverage
 
-# The environment of this repository, made again when its versions change.
-.venv/ready: tests/constraints.txt pyproject.toml actions/pyproject.toml tests/tools/setup.sh
-	@bash tests/tools/setup.sh "$(PYTHON)"
+# The environment of this repository, made again when its versions change: for the demo, for everything.
+VERSIONS := tests/constraints.txt pyproject.toml actions/pyproject.toml tests/tools/setup.sh
+.venv/demo: $(VERSIONS)
+	@bash tests/tools/setup.sh "$(PYTHON)" demo "15 MB"
 	@touch $@
+.venv/ready: $(VERSIONS)
+	@bash tests/tools/setup.sh "$(PYTHON)" dev "1 GB"
+	@touch $@ .venv/demo
 
 .PHONY: help demo test test-change test-all lint bench docs pins clean

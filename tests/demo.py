@@ -72,10 +72,10 @@ def ask(url: str, rows: Any = None) -> Any:
         return json.load(answer)
 
 
-def first_rows(project: Path, count: int) -> tuple[list[dict[str, float]], list[str]]:
-    """The first rows of the sample table as the service takes them, and what they really are."""
+def some_rows(project: Path) -> tuple[list[dict[str, float]], list[str]]:
+    """Three rows of the sample table as the service takes them, and what they really are."""
     with (project / "data" / "raw" / "breast_cancer.csv").open(encoding="utf-8") as file:
-        records = [record for _, record in zip(range(count), csv.DictReader(file), strict=False)]
+        records = list(csv.DictReader(file))[::19][:3]
     truth = [record.pop("diagnosis") for record in records]
     return [{name: float(cell) for name, cell in record.items()} for record in records], truth
 
@@ -108,7 +108,7 @@ def serve_and_ask(project: Path) -> None:
             "serving",
             f"sha256 {ask(f'http://127.0.0.1:{port}/metadata')['sha256'][:8]}..., checked before loading",
         )
-        rows, truth = first_rows(project, 3)
+        rows, truth = some_rows(project)
         answer = ask(f"http://127.0.0.1:{port}/predict", rows)
         for row, prediction, real in zip(rows, answer, truth, strict=True):
             score = max(prediction["scores"].values())
@@ -147,6 +147,7 @@ def main() -> None:
         "done: the service is stopped, the project stays",
         f"{own} files of yours, the machinery in .github/actions",
     )
+    cookiecutter = "uvx cookiecutter" if shutil.which("uvx") else f"{ROOT}/.venv/bin/cookiecutter"
     print(
         f"""
   Where to look, in demo/{SLUG}:
@@ -154,7 +155,7 @@ def main() -> None:
     reports/pictures/              ROC, calibration, importance
     dvc.yaml, params.yaml          the pipeline and its knobs
     git log --stat                 the two commits that made it
-  Your own table:  uvx cookiecutter {ROOT}   (or .venv/bin/cookiecutter {ROOT})
+  Your own table:  {cookiecutter} {ROOT}
 """
     )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -56,7 +58,9 @@ def repro(root: Path, *arguments: str, keep: tuple[int, ...] = ()) -> int:
     """`dvc repro` with its output on this terminal, less DVC's advice to add and push by hand; its exit status."""
     command = [sys.executable, "-m", "dvc", "repro", *arguments]
     env = environment() | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, cwd=root, env=env, pass_fds=keep, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        command, cwd=root, env=env, pass_fds=keep, stdout=subprocess.PIPE, text=True
+    ) as child:
         assert child.stdout is not None
         advice = False
         for line in child.stdout:
@@ -94,6 +98,16 @@ def git(root: Path, *arguments: str) -> str:
         verb = next((word for word in arguments if word.replace("-", "").isalpha() and word[0] != "-"), "")
         raise Fault(f"git {verb} failed in {root}:\n  " + words.replace("\n", "\n  "))
     return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+def prefix(root: Path) -> str:
+    """What a fresh shell in the project's folder needs before our commands."""
+    if shutil.which("uv"):
+        return "uv run "
+    local = root / ".venv" / "bin"
+    if (local / "gitops-ml").exists():
+        return ".venv/bin/"
+    return f"{shlex.quote(str(Path(sys.executable).parent))}/" if shutil.which("gitops-ml") is None else ""
 
 
 def project(start: Path | None = None) -> Path:

@@ -95,3 +95,16 @@ def unchanged(project: Path) -> Iterator[Callable[[], None]]:
         assert [name for name in before if after[name] != before[name]] == []
 
     yield check
+
+
+def said(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command line says of an error, and only of that: one ``error:`` text, status 1, nothing printed else."""
+    from gitops_ml.cli import main
+
+    with pytest.raises(SystemExit) as end:
+        main(list(arguments))
+    assert end.value.code == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    return captured.err

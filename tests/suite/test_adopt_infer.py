@@ -95,7 +95,7 @@ def test_hints_name_what_spoils_a_column() -> None:
 
 def test_infinities_are_refused_by_row() -> None:
     for column in (lambda: text("1", "inf", "2", "-Infinity"), lambda: arrow([1.0, np.inf, 2, -np.inf])):
-        with pytest.raises(Fault, match="Column x holds infinities.*: row 2, 4. Replace"):
+        with pytest.raises(Fault, match=r"Column x holds infinities.*: row 2, 4. Replace"):
             column()
     with pytest.raises(Fault, match="holds infinities"):
         text("1e999", "1.5")
@@ -124,7 +124,10 @@ def test_parquet_types(values: Any, kind: pa.DataType | None, found: str) -> Non
 
 def test_parquet_details() -> None:
     assert arrow([1.5, float("nan")]).facts.nulls == 1
-    assert arrow([pd.Timestamp("2024-01-01", tz="Europe/Berlin")]).cells[0].as_py().isoformat() == "2023-12-31T23:00:00"
+    assert (
+        arrow([pd.Timestamp("2024-01-01", tz="Europe/Berlin")]).cells[0].as_py().isoformat()
+        == "2023-12-31T23:00:00"
+    )
     coded = type_column("x", pa.chunked_array([pa.array(["a", "b", "a"]).dictionary_encode()]), PARQUET)
     assert coded.facts.values == (("a", 2), ("b", 1))
     decimal = arrow(pa.array(["1.50", "2.00"]).cast(pa.decimal128(5, 2)))
@@ -284,7 +287,11 @@ def test_the_task_follows_the_target(changes: dict[str, Any], asked: str, task: 
         ({"type": "category", "hint": "spoiled"}, "regression", "is no number (spoiled)"),
         ({"type": "number", "distinct": 50}, "classification", "with a fraction, not classes"),
         ({"distinct": 51, "values": (("a", 1),)}, "auto", "51 different values in 100 rows"),
-        ({"distinct": 60, "hint": "numbers, but for 1 cells"}, "auto", "It holds numbers, but for 1 cells: clean"),
+        (
+            {"distinct": 60, "hint": "numbers, but for 1 cells"},
+            "auto",
+            "It holds numbers, but for 1 cells: clean",
+        ),
         ({"distinct": MANY + 1, "rows": 9999}, "auto", "too many to be classes"),
     ],
 )
@@ -326,3 +333,74 @@ def test_one_column_has_one_role() -> None:
         infer.roles(["a", "b"], "a", None, None, None, ("a",))
     with pytest.raises(Fault, match="Column b cannot be both --time and --group"):
         infer.roles(["a", "b"], "a", "b", "b", None, ())
+
+
+# ---------------------------------------------------------------- borders
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"type": "integer", "minimum": 1, "maximum": 9},
+        {"name": "__index_level_0__", "type": "integer"},
+        {"name": "code", "distinct": 99, "mean_words": 1.0},
+        {"distinct": 90, "mean_words": 6.0, "mean_length": 30.0},
+    ],
+)
+def test_a_column_may_be_empty_where_it_is(changes: dict[str, Any]) -> None:
+    assert infer.feature(facts(**changes)).nullable is False
+    assert infer.feature(facts(**changes, nulls=1)).nullable is True
+
+
+def test_a_constant_is_never_empty() -> None:
+    assert infer.feature(facts(distinct=1)).nullable is False
+
+
+def test_bounds_belong_to_features_with_numbers() -> None:
+    number = facts(type="number", minimum=0.0, maximum=10.0)
+    assert (infer.described(number, "feature").minimum, infer.described(number, "feature").maximum) == (0, 15)
+    assert infer.described(number, "time").minimum is None
+    assert infer.described(facts(type="boolean"), "feature").minimum is None
+
+
+def test_where_a_text_begins() -> None:
+    assert infer.feature(facts(distinct=51, mean_words=3.0, mean_length=12.0)).type == "text"
+    assert infer.feature(facts(distinct=51, mean_words=2.9, mean_length=12.0)).type == "category"
+    assert infer.feature(facts(rows=10, distinct=9, mean_words=3.0, mean_length=12.0)).type == "text"
+
+
+def test_where_classes_are_too_many() -> None:
+    values = tuple((f"v{number}", 1) for number in range(6))
+    assert infer.task_of(facts(rows=9, distinct=6, values=values), "auto") == "classification"
+    assert infer.task_of(facts(rows=10, distinct=5, values=values[:5]), "auto") == "classification"
+    with pytest.raises(Fault, match="6 different values in 10 rows"):
+        infer.task_of(facts(rows=10, distinct=6, values=values), "auto")
+
+
+def test_a_tenth_of_the_cells_may_spoil_a_number() -> None:
+    numbers = [str(number) for number in range(27)]
+    assert str(text(*numbers, "a", "b", "c").facts.hint).startswith(
+        "numbers, but for 3 cells such as 'a' (row 28)"
+    )
+    assert text(*numbers[:26], "a", "b", "c").facts.hint is None
+    assert str(text(*numbers, "a", *[None] * 9).facts.hint).startswith("numbers, but for 1 cells")
+
+
+def test_years_and_empty_texts_in_parquet_are_no_dates() -> None:
+    assert arrow(["2024", "2023"], pa.string()).facts.type == "category"
+    empty = arrow([None, None], pa.string()).facts
+    assert (empty.type, empty.distinct, empty.values) == ("category", 0, ())
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [([0, 1, 2], True), ([1, 2, 3], True), ([0, 1], True), ([2, 3, 4], False), ([-1, 0, 1], False), ([0], False),
+     ([1], False), ([0, 1, 3], False), ([0, 1, None], False), ([0.0, 1.0, 2.0], False)],
+)  # fmt: skip
+def test_what_counts_the_rows(values: list[Any], counts: bool) -> None:
+    assert bool(arrow(values).facts.counting) is counts
+
+
+def test_values_are_kept_up_to_many() -> None:
+    assert len(text(*[f"v{number}" for number in range(MANY)]).facts.values) == MANY

@@ -179,3 +179,37 @@ def test_what_a_writer_quotes_is_read_back(
     assert table.file.delimiter == delimiter
     assert table.data.column_names == header
     assert [list(row.values()) for row in table.data.to_pylist()] == rows
+
+
+# ---------------------------------------------------------------- what Python's own reader stumbles over
+
+LONG = "x" * 140_000  # longer than the csv module's field limit, 131,072
+
+
+def test_a_very_long_cell_is_no_obstacle(tmp_path: Path) -> None:
+    table = read_table(put(tmp_path, f"a;b\n1;y\n2;{LONG}\n3;z\n"))
+    assert table.file.delimiter == ";"
+    assert table.data.column("b").to_pylist() == ["y", LONG, "z"]
+
+
+def test_a_wrong_row_behind_a_very_long_cell_is_still_a_fault(tmp_path: Path) -> None:
+    said = fault(put(tmp_path, f"a;b\n1;y\n2;{LONG}\n3\n"))
+    assert said == "t.csv, line 3: field larger than field limit (131072). Check the quotes there."
+
+
+def test_what_only_arrow_refuses_is_said_in_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise pa.ArrowInvalid("straddling object\nmore")
+
+    monkeypatch.setattr("pyarrow.csv.read_csv", refuse)
+    assert fault(put(tmp_path, "a,b\n\n1,2\n")) == "t.csv cannot be read as CSV: straddling object"
+
+
+def test_a_long_file_ends_its_sample_anywhere(tmp_path: Path) -> None:
+    """The cut line has fewer fields: it does not count against the delimiter."""
+    rows = "".join(f"{number};{'y' * 600}\n" for number in range(900))
+    assert read_table(put(tmp_path, "a;b\n" + rows)).file.delimiter == ";"
+    assert sniff_delimiter("a;b\n1;2\n3", cut=True) == ";"
+    assert sniff_delimiter("a;b,c\n1;2,3\n4;5,6\n") == ","

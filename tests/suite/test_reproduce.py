@@ -299,7 +299,7 @@ def test_facts_of_odd_projects(done: Path, monkeypatch: pytest.MonkeyPatch) -> N
     runs.write(done, {".venv/bin/gitops-ml": ""})
     assert facts.command(done, "x") == f"cd {done} && .venv/bin/x"
     monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
-    assert facts.prefix(done) == "uv run "
+    assert shell.prefix(done) == "uv run "
     files = runs.regression()
     runs.write(done, {name: files[name] for name in files if name.startswith("reports/")})
     assert "(mean 152.1)" in facts.data_line(done)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Make .venv with the tools of this repository at their tested versions. Usage: setup.sh PYTHON
+# Make .venv with a group of this repository's tools at their tested versions. Usage: setup.sh PYTHON GROUP SIZE
 set -euo pipefail
-python=$1
+python=$1 group=$2 size=$3
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -24,14 +24,14 @@ if [ -z "$uv" ]; then
   if [ ! -x .tools/bin/uv ]; then
     say "setup: fetching uv into .tools"
     "$python" -m venv .tools
-    .tools/bin/python -m pip install --quiet --disable-pip-version-check "$(grep '^uv==' tests/constraints.txt || echo uv)"
+    .tools/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
   fi
   uv=$PWD/.tools/bin/uv
 fi
 
-say "setup: installing the tools of this repository into .venv (about 1 GB on disk the first time)"
+say "setup: installing the tools of this repository into .venv (about $size on disk the first time)"
 started=$SECONDS
 # The group's names come from pyproject.toml, their versions from tests/constraints.txt.
 "$uv" venv --quiet --allow-existing --python "$python" .venv
-UV_CONSTRAINT=tests/constraints.txt "$uv" pip install --quiet --python .venv/bin/python --group dev
+UV_CONSTRAINT=tests/constraints.txt "$uv" pip install --quiet --python .venv/bin/python --group "$group"
 say "setup: done in $((SECONDS - started)) s"

@@ -44,12 +44,12 @@ def _rules(column: Column) -> list[_Rule]:
             _Rule(
                 text,
                 lambda s: np.full(len(s), bool(s.isna().all())),
-                f"set role: ignored for {column.name!r} in schema.yaml",
+                f"uv run gitops-ml schema set {name} --role ignored" if column.role == "feature" else "",
             )
         )
     if not column.nullable or column.role in ("id", "time", "group"):
         fix = (
-            f"set nullable: true for {column.name!r} in schema.yaml"
+            f"uv run gitops-ml schema set {name} --nullable"
             if column.role in ("feature", "target")
             else ""
         )

@@ -51,11 +51,15 @@ def row_model(schema: Schema) -> type[BaseModel]:
         strict=True,  # "1" is not 1, and true is not 1
         allow_inf_nan=False,
         hide_input_in_errors=True,
-        json_schema_extra=lambda schema: [
-            part.pop("title", None) for part in (schema, *schema["properties"].values())
-        ],
+        json_schema_extra=_untitled,
     )
     return create_model("Row", __config__=config, **fields)
+
+
+def _untitled(described: dict[str, Any]) -> None:
+    """Take out the titles that pydantic makes up from c0, c1, ..."""
+    for part in (described, *described["properties"].values()):
+        part.pop("title", None)
 
 
 def columns(schema: Schema) -> list[Column]:
@@ -108,10 +112,9 @@ def _utc(value: datetime) -> datetime:
 def request_model(schema: Schema) -> type[BaseModel]:
     """The body of a request: ``{"rows": [...]}``. Validation ends at the first wrong row, to stay cheap."""
     limits = Field(min_length=1, max_length=MAX_ROWS, fail_fast=True)
-    rows = Annotated[list[row_model(schema)], limits]  # type: ignore[misc]
-    config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, json_schema_extra=lambda schema: schema.pop("title", None)
-    )
+    row: Any = row_model(schema)
+    rows: Any = Annotated[list[row], limits]
+    config = ConfigDict(extra="forbid", hide_input_in_errors=True, json_schema_extra=_untitled)
     return create_model("Request", __config__=config, rows=(rows, ...))
 
 
@@ -214,10 +217,11 @@ def row_schema(schema: Schema) -> dict[str, Any]:
 
 def answer_schema(schema: Schema) -> dict[str, Any]:
     """JSON Schema of one answer: prediction, scores by class or null, id if one is declared."""
-    finite = {"type": "number"}
+    prediction: dict[str, Any]
+    scores: dict[str, Any]
     share = {"type": "number", "minimum": 0, "maximum": 1}
     if schema.classes is None:
-        prediction, scores = finite, {"type": "null"}
+        prediction, scores = {"type": "number"}, {"type": "null"}
     else:
         names = [str(label) for label in schema.classes]
         prediction = {"enum": list(schema.classes)}
@@ -227,7 +231,7 @@ def answer_schema(schema: Schema) -> dict[str, Any]:
             "required": names,
             "additionalProperties": False,
         }
-    properties = {"prediction": prediction, "scores": scores}
+    properties: dict[str, Any] = {"prediction": prediction, "scores": scores}
     if schema.id is not None:
         properties["id"] = {}
     return {

@@ -64,7 +64,9 @@ def _cells(row: dict[str, Any]) -> Any:
 
 def test_a_row_alone_is_answered_as_in_a_batch(client, rows):
     together = ask(client, rows).json()
-    assert all(same(ask(client, [row]).json()[0], answer) for row, answer in zip(rows[:5], together, strict=False))
+    assert all(
+        same(ask(client, [row]).json()[0], answer) for row, answer in zip(rows[:5], together, strict=False)
+    )
 
 
 def test_metadata_names_the_model(client):
@@ -107,7 +109,9 @@ def test_wrong_type(client, rows):
 def test_out_of_range(client, rows):
     for column in SCHEMA.features:
         if column.maximum is not None:
-            problem = refused(ask(client, [{**rows[0], column.name: 2 * abs(column.maximum) + 1}]))["detail"][0]
+            problem = refused(ask(client, [{**rows[0], column.name: 2 * abs(column.maximum) + 1}]))["detail"][
+                0
+            ]
             assert problem["field"] == column.name
             return
     pytest.skip("no column has a maximum")
@@ -131,7 +135,9 @@ def test_not_a_finite_number(client, rows, number):
     refused(client.post("/predict", content=body, headers={"content-type": "application/json"}))
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"rows": 1}', b'{"rows": [1]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"rows": 1}', b'{"rows": [1]}']
+)
 def test_not_a_request(client, body):
     refused(client.post("/predict", content=body, headers={"content-type": "application/json"}))
 
@@ -144,7 +150,9 @@ def test_no_rows_and_too_many(client, rows):
 def test_only_json(client):
     for kind in ("multipart/form-data", "application/x-www-form-urlencoded", "text/plain"):
         refused(client.post("/predict", content=b"x", headers={"content-type": kind}))
-    pickled = client.post("/predict", content=b"x", headers={"content-type": "application/vnd.bentoml+pickle"})
+    pickled = client.post(
+        "/predict", content=b"x", headers={"content-type": "application/vnd.bentoml+pickle"}
+    )
     assert pickled.status_code == 415  # by BentoML, before it is read
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sklearn.base import BaseEstimator
 
+from <<cookiecutter.package_name>> import interface
 from <<cookiecutter.package_name>>.service import SCHEMA, answer
 from <<cookiecutter.package_name>>.serving import NotReady, Served, open_model
 
@@ -93,7 +94,8 @@ def test_a_model_that_fails_spoils_only_its_own_request():
 
             return np.array([float("nan")])
 
-    cells = [None] * len(SCHEMA.features)
+    request = interface.request_model(SCHEMA).model_validate({"rows": [interface.smoke_row(SCHEMA)]})
+    cells = interface.values(request.rows[0])
     served = Served(Moody(), SCHEMA.model_copy(update={"task": "regression"}), "0" * 64, {})
     two, one = answer(served, [[cells, cells], [cells]])
     assert "cannot answer" in str(two)

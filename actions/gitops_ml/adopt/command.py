@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_ml.errors import Fault
+from gitops_ml.shell import prefix
 
 if TYPE_CHECKING:
     from gitops_ml.adopt.plan import Asked, Plan
     from gitops_ml.adopt.read import Table
     from gitops_ml.contracts.schema import SchemaFile
-
-NEXT = "uv run gitops-ml reproduce"
 
 
 @click.command()
@@ -149,7 +148,7 @@ def summary(table: Table, plan: Plan, place: Path, notes: list[str]) -> str:
     for title, texts in (("warning", plan.warnings), ("note", notes)):
         for text in texts[:10] + ([f"... and {len(texts) - 10} more"] if len(texts) > 10 else []):
             lines += ["", f"  {title:8}  " + text.replace("\n", "\n            ")]
-    return "\n".join([*lines, "", f"  next      {NEXT}", ""])
+    return "\n".join([*lines, "", f"  next      {prefix(Path.cwd())}gitops-ml reproduce", ""])
 
 
 def _target(plan: Plan) -> str:

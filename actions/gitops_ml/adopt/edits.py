@@ -12,6 +12,14 @@ from gitops_ml.contracts.behaviour import BehaviourFile
 from gitops_ml.contracts.schema import SchemaFile
 
 DEFAULT = "sklearn.ensemble.HistGradientBoosting"
+# Those of a new project: the template's params.yaml.
+PARAMS = {
+    "learning_rate": 0.05,
+    "max_iter": 200,
+    "min_samples_leaf": 10,
+    "l2_regularization": 5,
+    "early_stopping": "auto",
+}
 _ENDING = {"classification": "Classifier", "regression": "Regressor"}
 # Params that an estimator's other half does not take, or takes with other values.
 _ONE_SIDED = (
@@ -65,8 +73,7 @@ def _fit_task(train: CommentedMap, task: str, notes: list[str]) -> None:
     after = other_half(before, task)
     if after is None:
         after = DEFAULT + _ENDING[task]
-        params = train["params"] = CommentedMap(learning_rate=0.1, max_iter=200)
-        params["early_stopping"] = "auto"
+        train["params"] = CommentedMap(PARAMS)
         if isinstance(train.get("search"), CommentedMap) and train["search"].get("strategy") is not None:
             train["search"]["strategy"] = None
     if after != before:
@@ -130,7 +137,9 @@ def behaviour_text(path: Path, schema: SchemaFile, same_table: bool, notes: list
     text = edited(path, edit)
     if not removed:
         return None
-    notes.append(f"{path.as_posix()}: {removed} expectation{'s' if removed > 1 else ''} of other columns removed")
+    notes.append(
+        f"{path.as_posix()}: {removed} expectation{'s' if removed > 1 else ''} of other columns removed"
+    )
     return emptied(path.read_text("utf-8") if len(empty) == len(BehaviourFile.model_fields) else text, empty)
 
 

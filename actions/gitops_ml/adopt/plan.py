@@ -131,7 +131,7 @@ def _decide(typed: TypedColumn, role: str, task: Task, before: Column | None) ->
 
 
 def with_edits(found: Column, before: Column, facts: Facts) -> Column:
-    """The column as found, with what people decided of it before: availability, nulls, bounds, categories.
+    """The column as found, with what people decided of it before: availability, nulls, bounds, categories, reason.
 
     Bounds and categories give way only where the table holds more. A column whose type has changed keeps only
     ``available``; a feature that would now be ignored (as an id, say) stays a feature if its type is the same.
@@ -141,6 +141,7 @@ def with_edits(found: Column, before: Column, facts: Facts) -> Column:
     if found.type != before.type:
         return found.model_copy(update={"available": before.available})
     update: dict[str, object] = {"available": before.available, "nullable": before.nullable or found.nullable}
+    update["reason"] = before.reason
     if facts.minimum is not None and facts.maximum is not None:
         low, high = before.minimum, before.maximum
         update["minimum"] = found.minimum if low is not None and facts.minimum < low else low

@@ -38,7 +38,7 @@ def allow(column: str, values: tuple[str, ...]) -> None:
     _change(column, lambda entry: allow(entry, column, values))
 
 
-@schema.command(context_settings={"ignore_unknown_options": False})
+@schema.command()
 @click.argument("column")
 @click.option("--minimum", type=float, help="The new lower bound.")
 @click.option("--maximum", type=float, help="The new upper bound.")
@@ -57,14 +57,26 @@ def widen(column: str, minimum: float | None, maximum: float | None) -> None:
     "--available/--unavailable", default=None, help="Whether it is known when the prediction is made."
 )
 @click.option("--nullable/--not-nullable", default=None, help="Whether a cell may be empty.")
-def set_(column: str, available: bool | None, nullable: bool | None) -> None:
-    """Say of COLUMN whether it is known when predicting, and whether it may be empty.
+@click.option(
+    "--role",
+    type=click.Choice(["feature", "target", "id", "time", "group", "ignored"]),
+    help="What it is for; the target is moved by adopt --target.",
+)
+@click.option("--reason", metavar="TEXT", help="Why, for the next reader; '' removes it.")
+def set_(
+    column: str, available: bool | None, nullable: bool | None, role: str | None, reason: str | None
+) -> None:
+    """Say of COLUMN what it is for, whether it is known when predicting, and whether it may be empty.
 
-    Roles are changed by adopt, which looks at the rows: gitops-ml adopt --drop, --id, --time, --group.
+    The rows are not looked at: the next `gitops-ml reproduce` does that. adopt --drop, --id, --time and --group
+    set a role and look at the rows first.
     """
-    from gitops_ml.adopt.schema_edit import set_flags
+    from gitops_ml.adopt.schema_edit import set_
 
-    _change(column, lambda entry: set_flags(entry, column, available=available, nullable=nullable))
+    _change(
+        column,
+        lambda entry: set_(entry, column, role=role, available=available, nullable=nullable, reason=reason),
+    )
 
 
 @schema.command()

@@ -15,6 +15,9 @@ from gitops_ml.contracts.params import ParamsFile
 from gitops_ml.contracts.schema import Column, Label, SchemaFile
 from gitops_ml.errors import Fault
 
+BY_HAND = "ignored by hand (schema set)"
+KEYS = list(Column.model_fields)
+
 
 def change(path: Path, name: str, edit: Callable[[CommentedMap], list[str]]) -> list[str]:
     """Apply ``edit`` to the entry of column ``name``; the result is checked before it is written. Returns what to say.
@@ -28,7 +31,10 @@ def change(path: Path, name: str, edit: Callable[[CommentedMap], list[str]]) -> 
         said.extend(edit(content["columns"][name]))
 
     text = edited(path, on_column)
-    SchemaFile.parse(YAML(typ="safe", pure=True).load(text), str(path))
+    try:
+        SchemaFile.parse(YAML(typ="safe", pure=True).load(text), str(path))
+    except Fault as fault:
+        raise Fault(f"That cannot be, so nothing was changed; {fault}") from None
     write_text(path, text)
     return said
 
@@ -119,19 +125,59 @@ def fitted(name: str, path: Path) -> tuple[float | None, float | None]:
     return low, high
 
 
-def set_flags(entry: CommentedMap, name: str, *, available: bool | None, nullable: bool | None) -> list[str]:
-    """Set ``available`` and ``nullable``; None leaves them."""
-    said = []
-    for key, value in (("available", available), ("nullable", nullable)):
-        if value is None:
-            continue
-        if key == "available" and entry["role"] != "feature":
-            raise Fault(f"Column {name} has role: {entry['role']}; available is about features.")
-        entry[key] = value
-        said.append(f"{name}: {key}: {str(value).lower()}")
-    if not said:
-        raise Fault("Nothing to set: add --available, --unavailable, --nullable or --not-nullable.")
-    return said
+def set_(
+    entry: CommentedMap,
+    name: str,
+    *,
+    role: str | None = None,
+    available: bool | None = None,
+    nullable: bool | None = None,
+    reason: str | None = None,
+) -> list[str]:
+    """Set what is given; None leaves it, an empty ``reason`` removes it. Raises :class:`Fault` where it makes no sense."""
+    if role is None and available is None and nullable is None and reason is None:
+        raise Fault(
+            "Nothing to set: add --role, --available, --unavailable, --nullable, --not-nullable or --reason."
+        )
+    if reason and not reason.isprintable():
+        raise Fault("--reason is one line of text.")
+    said = _set_role(entry, name, role) if role not in (None, entry["role"]) else []
+    if available is not None and entry["role"] != "feature":
+        raise Fault(f"Column {name} has role: {entry['role']}; available is about features.")
+    for key, value in (("nullable", nullable), ("available", available), ("reason", reason)):
+        if value == "":
+            entry.pop(key, None)
+            said.append(f"{name}: no reason")
+        elif value is not None:
+            _put(entry, key, value)
+            said.append(f"{name}: {key}: {str(value).lower() if isinstance(value, bool) else value}")
+    return said or [f"{name}: role: {role} already"]
+
+
+def _set_role(entry: CommentedMap, name: str, role: str | None) -> list[str]:
+    """The role, and what belongs to the role before and not to this one."""
+    if "target" in (role, entry["role"]):
+        raise Fault(
+            f"schema set does not move the target to or from {name}: adopt does, because the task and the classes "
+            "follow from the rows: gitops-ml adopt --target COLUMN"
+        )
+    entry["role"] = role
+    entry.pop("reason", None)
+    if role == "feature":
+        _put(entry, "available", True)
+    else:
+        entry.pop("available", None)
+    if role == "ignored":
+        _put(entry, "reason", BY_HAND)
+    return [f"{name}: role: {role}"]
+
+
+def _put(entry: CommentedMap, key: str, value: object) -> None:
+    """Set a key; a new one goes where schema.yaml has it by custom."""
+    if key not in entry:
+        later = KEYS[KEYS.index(key) + 1 :]
+        entry.insert(next((i for i, other in enumerate(entry) if other in later), len(entry)), key, value)
+    entry[key] = value
 
 
 # ---------------------------------------------------------------- showing

@@ -21,6 +21,7 @@ FEW_OF_CLASS = 20
 SAMPLE = 20_000
 """Leakage is looked for in at most this many rows, evenly spaced."""
 _BINS = 64
+_HEAP = 5
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -139,13 +140,16 @@ def _floats(column: pa.Array) -> Floats:
 
 
 def _bins(numbers: Floats) -> Codes:
-    """Quantile bins; a value that is itself an edge (a heap such as 0) gets a bin of its own, and so do gaps."""
+    """Quantile bins; a value of several rows that is an edge (a heap such as 0) gets its own, and so do gaps."""
     filled = numbers[~np.isnan(numbers)]
     if not len(filled):
         return np.zeros(len(numbers), dtype=np.intp)
     edges = np.unique(np.quantile(filled, np.linspace(0, 1, _BINS + 1)[1:-1], method="lower"))
-    bins = np.searchsorted(edges, numbers, side="left") + np.searchsorted(edges, numbers, side="right")
-    return np.where(np.isnan(numbers), 2 * len(edges) + 1, bins).astype(np.intp)
+    values, counts = np.unique(filled, return_counts=True)
+    # A bin of one or two rows would often be seen by the judged half alone, and count as not predicted.
+    heaps = np.intersect1d(edges, values[counts >= _HEAP])
+    bins = np.searchsorted(edges, numbers, side="left") + np.searchsorted(heaps, numbers, side="right")
+    return np.where(np.isnan(numbers), len(edges) + len(heaps) + 1, bins).astype(np.intp)
 
 
 # ---------------------------------------------------------------- warnings
@@ -157,7 +161,7 @@ def leak_text(column: str, score: float, classification: bool) -> str:
     return (
         f"{column} alone predicts the target ({measure}). If it is known only afterwards, it must not be a feature:\n"
         f"    uv run gitops-ml adopt --drop {quoted(column)}\n"
-        f"    or set available: false for it in schema.yaml"
+        f"    or keep it in the data only: uv run gitops-ml schema set {quoted(column)} --unavailable"
     )
 
 
@@ -193,5 +197,5 @@ def label_text(value: Any) -> str:
 
 
 def quoted(name: str) -> str:
-    """A column name as it can be pasted into a shell, also if it looks like an option."""
+    """A column name as it can be pasted into a shell."""
     return shlex.quote(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,8 @@ def edited(path: Path, edit: Callable[[CommentedMap], None]) -> str:
     """The text of a YAML mapping after ``edit`` changed it. Raises :class:`Fault` if it cannot be read."""
     yaml = round_trip()
     try:
-        content = yaml.load(path.read_text("utf-8"))
+        before = path.read_text("utf-8")
+        content = yaml.load(before)
     except FileNotFoundError:
         raise Fault(f"{path} is missing. Run this in the project's folder, where dvc.yaml is.") from None
     except (YAMLError, UnicodeDecodeError) as wrong:
@@ -53,7 +55,17 @@ def edited(path: Path, edit: Callable[[CommentedMap], None]) -> str:
     if not isinstance(content, CommentedMap):
         raise Fault(f"{path} must hold keys and values.")
     edit(content)
-    return dump(yaml, content)
+    # A comment keeps its column when the value before it gets shorter: on changed lines, one blank is enough.
+    kept = set(before.split("\n"))
+    text = dump(yaml, content)
+    closer = "\n".join(line if line in kept else re.sub(r"  +# ", " # ", line) for line in text.split("\n"))
+    # Blanks before a # inside of quotes are no comment: then the columns stay as they are.
+    return closer if closer == text or _same(closer, text) else text
+
+
+def _same(one: str, other: str) -> bool:
+    safe = YAML(typ="safe", pure=True)
+    return bool(safe.load(one) == safe.load(other))
 
 
 def dump(yaml: YAML, content: Any) -> str:

@@ -9,6 +9,7 @@ NAMES = {
     "roc_auc_ovr": "ROC AUC, one against the rest",
     "average_precision": "average precision",
     "pr_auc": "PR AUC",
+    "ece": "expected calibration error",
     "f1": "F1",
     "f1_macro": "F1, mean over classes",
     "log_loss": "log loss",

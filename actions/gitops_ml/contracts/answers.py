@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from gitops_ml.contracts.base import Contract
 
 
 class AnswersFile(Contract):
     """What was asked at generation, as it was answered."""
 
-    template: Literal["cookiecutter-gitops-ml"]
-    version: str
-    answers: dict[str, str]
+    template: Literal["cookiecutter-gitops-ml"] = Field(description="Which template made the project")
+    version: str = Field(description="The template's version")
+    answers: dict[str, str] = Field(description="Each question and its answer")

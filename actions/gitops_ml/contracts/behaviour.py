@@ -14,10 +14,12 @@ Cell = StrictBool | StrictInt | StrictFloat | StrictStr | None
 class Invariance(Contract):
     """Changing this column to each of ``values``, or by ``shift``, moves no score by more than ``tolerance``."""
 
-    column: str
-    values: list[Cell] | None = Field(default=None, min_length=1)
-    shift: float | None = None
-    tolerance: float = Field(gt=0)
+    column: str = Field(description="A feature")
+    values: list[Cell] | None = Field(
+        default=None, min_length=1, description="Each of these is put into the column"
+    )
+    shift: float | None = Field(default=None, description="This is added to the column")
+    tolerance: float = Field(gt=0, description="The greatest move of a score that is allowed")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -29,16 +31,16 @@ class Invariance(Contract):
 class Direction(Contract):
     """Adding ``change`` to this column moves the mean score up or down."""
 
-    column: str
-    change: float
-    expect: Literal["increase", "decrease"]
+    column: str = Field(description="A feature that is a number")
+    change: float = Field(description="This is added to the column")
+    expect: Literal["increase", "decrease"] = Field(description="Where the mean score must go")
 
 
 class Between(Contract):
     """A prediction of a regression, inclusive."""
 
-    low: float
-    high: float
+    low: float = Field(description="Smallest prediction allowed")
+    high: float = Field(description="Greatest prediction allowed")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -50,16 +52,18 @@ class Between(Contract):
 class Minimum(Contract):
     """A row so clear that any useful model gets it right."""
 
-    row: dict[str, Cell]
-    expect: Between | StrictBool | StrictInt | StrictStr
+    row: dict[str, Cell] = Field(description="Value by column")
+    expect: Between | StrictBool | StrictInt | StrictStr = Field(
+        description="The label, or the range of a number"
+    )
 
 
 class BehaviourFile(Contract):
     """The whole file; an empty list says "not declared", and the card says so."""
 
-    invariance: list[Invariance] = Field(default=[])
-    direction: list[Direction] = Field(default=[])
-    minimum: list[Minimum] = Field(default=[])
+    invariance: list[Invariance] = Field(default=[], description="Changes that must not matter")
+    direction: list[Direction] = Field(default=[], description="Changes that must move the score one way")
+    minimum: list[Minimum] = Field(default=[], description="Rows that must come out right")
 
     def columns(self) -> list[str]:
         """Every column that an expectation names, in order, without repeats."""

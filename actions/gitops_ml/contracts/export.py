@@ -16,6 +16,12 @@ CONTRACTS: dict[str, tuple[str, str]] = {
     "answers": (".gitops-ml.yaml", "gitops_ml.contracts.answers:AnswersFile"),
     "behaviour": ("tests/model/behaviour.yaml", "gitops_ml.contracts.behaviour:BehaviourFile"),
     "data_profile": ("reports/data_profile.json", "gitops_ml.contracts.profile:ProfileFile"),
+    "training": ("models/training.json", "gitops_ml.contracts.training:Training"),
+    "metrics": ("reports/metrics.json", "gitops_ml.contracts.metrics:Metrics"),
+    "evaluation": ("reports/evaluation.json", "gitops_ml.contracts.evaluation:Evaluation"),
+    "human_card": ("model_card.yaml", "gitops_ml.contracts.model_card:HumanCard"),
+    "model_card": ("reports/model_card.json", "gitops_ml.contracts.model_card:ModelCard"),
+    "pointer": ("deploy/ENVIRONMENT/model.yaml", "gitops_ml.contracts.pointer:Pointer"),
 }
 
 

@@ -10,9 +10,9 @@ from gitops_ml.contracts.base import Contract
 class Metric(Contract):
     """An estimate and its interval; null where the test rows do not allow one (unknown is not zero)."""
 
-    value: float | None
-    low: float | None
-    high: float | None
+    value: float | None = Field(description="The estimate")
+    low: float | None = Field(description="Lower end of the interval")
+    high: float | None = Field(description="Upper end of the interval")
 
 
 class Metrics(Contract):
@@ -21,7 +21,7 @@ class Metrics(Contract):
     model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[str, Metric] = Field(init=False)
 
-    n: int = Field(ge=1)
+    n: int = Field(ge=1, description="Test rows")
 
     @property
     def values(self) -> dict[str, Metric]:

@@ -13,16 +13,18 @@ from gitops_ml.contracts.base import Contract
 class Split(Contract):
     """How prepare separates test rows from training rows."""
 
-    strategy: Literal["random", "time", "group"]
-    test_size: float = Field(gt=0, lt=1)
-    seed: int = Field(ge=0, le=4294967295)
+    strategy: Literal["random", "time", "group"] = Field(
+        description="random; time: the newest rows are the test; group: no group in both parts"
+    )
+    test_size: float = Field(gt=0, lt=1, description="Share of the rows that are the test")
+    seed: int = Field(ge=0, le=4294967295, description="Of the draw; the same seed draws the same rows")
 
 
 class Data(Contract):
     """The data block: which table, and how it is split."""
 
-    table: str = Field(min_length=1)
-    split: Split
+    table: str = Field(min_length=1, description="Path of the table inside the project")
+    split: Split = Field(description="Which rows are the test")
 
     @field_validator("table")
     @classmethod
@@ -38,4 +40,4 @@ class ParamsFile(Contract):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    data: Data
+    data: Data = Field(description="The table and its split")

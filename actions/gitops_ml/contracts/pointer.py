@@ -17,12 +17,12 @@ ImageDigest = Annotated[str, StringConstraints(pattern=r"^[^\s@]+@sha256:[0-9a-f
 class Pointer(Contract):
     """deploy/<environment>/model.yaml: ``revision`` is the tagged commit on main, ``image`` a digest or null."""
 
-    model: str = Field(min_length=1)
-    version: Version
-    revision: Revision
-    path: str = Field(min_length=1)
-    sha256: Sha256
-    size: int = Field(ge=1)
-    image: ImageDigest | None
-    verdict: Literal["pass", "accepted", "override"]
-    promoted_from: str | None
+    model: str = Field(min_length=1, description="The model's name")
+    version: Version = Field(description="Semantic version of the release")
+    revision: Revision = Field(description="The tagged commit on main")
+    path: str = Field(min_length=1, description="The model file inside the project")
+    sha256: Sha256 = Field(description="Of its bytes")
+    size: int = Field(ge=1, description="In bytes")
+    image: ImageDigest | None = Field(description="The service's image by digest; null: none was built")
+    verdict: Literal["pass", "accepted", "override"] = Field(description="How it passed the gate")
+    promoted_from: str | None = Field(description="The environment it came from; null: the first")

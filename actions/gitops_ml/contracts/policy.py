@@ -12,19 +12,24 @@ from gitops_ml.contracts.base import Contract
 class Slice(Contract):
     """Groups of test rows: one per category of a column, or one per quantile of a number."""
 
-    column: str = Field(min_length=1)
-    quantiles: int | None = Field(default=None, ge=2, le=20)
+    column: str = Field(min_length=1, description="A column of schema.yaml")
+    quantiles: int | None = Field(
+        default=None, ge=2, le=20, description="Into how many groups of equal size a number is cut"
+    )
 
 
 class PolicyFile(Contract):
     """The whole policy.yaml."""
 
-    version: Literal[1]
-    environments: list[str] = Field(min_length=1)
-    """Where the model is served, in the order of promotion; each is a folder ``deploy/<name>``."""
-    slices: list[Slice] = Field(default=[])
-    min_slice_rows: int = Field(default=30, ge=1)
-    """Slices with fewer test rows are named, and not judged."""
+    version: Literal[1] = Field(description="Of this layout")
+    environments: list[str] = Field(
+        min_length=1,
+        description="Where the model is served, in the order of promotion; each is a folder `deploy/<name>`",
+    )
+    slices: list[Slice] = Field(default=[], description="Groups of test rows that get numbers of their own")
+    min_slice_rows: int = Field(
+        default=30, ge=1, description="Slices with fewer test rows are named, and not judged"
+    )
 
     @field_validator("environments")
     @classmethod

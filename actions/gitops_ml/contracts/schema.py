@@ -20,10 +20,10 @@ _LABEL_TYPES: dict[str, type] = {"category": str, "integer": int, "boolean": boo
 class FileFormat(Contract):
     """How the table is stored. ``delimiter``, ``decimal`` and ``encoding`` are for CSV only."""
 
-    format: Literal["csv", "parquet"]
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    decimal: Literal[".", ","] | None = None
-    encoding: str | None = None
+    format: Literal["csv", "parquet"] = Field(description="csv (also for tsv) or parquet")
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="Between two fields")
+    decimal: Literal[".", ","] | None = Field(default=None, description="Before the decimals of a number")
+    encoding: str | None = Field(default=None, description="Of the text, by Python's name, such as utf-8")
 
     @model_validator(mode="after")
     def _csv_only(self) -> Self:
@@ -35,18 +35,34 @@ class FileFormat(Contract):
 class Column(Contract):
     """One column. Absent ``categories`` mean any value; absent bounds mean no bound; bounds are inclusive."""
 
-    role: Role
-    type: Type
-    nullable: bool = False
-    available: bool = True
-    """False: not known when the prediction is made, so neither a feature of the model nor a field of the service."""
-    minimum: StrictInt | StrictFloat | None = None
-    maximum: StrictInt | StrictFloat | None = None
-    categories: list[Label] | None = None
-    positive: Label | None = None
-    """Of a binary target: the label whose score is *the* score. Default: the last in sorted order."""
-    reason: str | None = None
-    """Of an ignored column: why."""
+    role: Role = Field(
+        description="What the column is for; one target, at most one each of id, time and group"
+    )
+    type: Type = Field(description="What a cell holds")
+    nullable: bool = Field(
+        default=False,
+        description="A cell may be empty; of a target: rows without one are left out, and counted",
+    )
+    available: bool = Field(
+        default=True,
+        description="False: not known when the prediction is made, so neither a feature of the model nor a field of the service",
+    )
+    minimum: StrictInt | StrictFloat | None = Field(
+        default=None, description="Smallest value allowed, itself included"
+    )
+    maximum: StrictInt | StrictFloat | None = Field(
+        default=None, description="Greatest value allowed, itself included"
+    )
+    categories: list[Label] | None = Field(
+        default=None, description="The values allowed; of a target: the classes"
+    )
+    positive: Label | None = Field(
+        default=None,
+        description="Of a binary target: the label whose score is *the* score. Default: the last in sorted order",
+    )
+    reason: str | None = Field(
+        default=None, description="Why it is ignored, or known when predicting although it says so much"
+    )
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -56,8 +72,6 @@ class Column(Contract):
             raise ValueError("minimum and maximum are finite numbers; leave the key out for no limit")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"minimum {self.minimum} is greater than maximum {self.maximum}")
-        if self.reason is not None and self.role != "ignored":
-            raise ValueError("reason is for columns with role: ignored")
         if self.categories is not None:
             self._check_categories(self.categories)
         if self.positive is not None:
@@ -87,10 +101,10 @@ class Column(Contract):
 class SchemaFile(Contract):
     """The whole schema.yaml. Columns stand in the order of the file."""
 
-    version: Literal[1]
-    task: Task
-    file: FileFormat
-    columns: dict[str, Column] = Field(min_length=1)
+    version: Literal[1] = Field(description="Of this layout")
+    task: Task = Field(description="Classes or a number")
+    file: FileFormat = Field(description="How the table is stored")
+    columns: dict[str, Column] = Field(min_length=1, description="By name, in the order of the file")
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

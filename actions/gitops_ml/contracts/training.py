@@ -15,45 +15,45 @@ Scalar = bool | int | float | str
 class Artifact(Contract):
     """The model file: path relative to the project, sha256 of its bytes, size in bytes."""
 
-    path: str
-    sha256: Sha256
-    size: int = Field(ge=1)
+    path: str = Field(description="Inside the project")
+    sha256: Sha256 = Field(description="Of the bytes")
+    size: int = Field(ge=1, description="In bytes")
 
 
 class Search(Contract):
     """The search that chose the estimator's params; ``best_score`` is the mean over folds of ``metric``."""
 
-    strategy: str
-    metric: str
-    candidates: int = Field(ge=1)
-    best_params: dict[str, Any]
-    best_score: float | None
+    strategy: str = Field(description="halving, grid or random")
+    metric: str = Field(description="What was compared")
+    candidates: int = Field(ge=1, description="How many were tried")
+    best_params: dict[str, Any] = Field(description="Those that won")
+    best_score: float | None = Field(description="Mean of the metric over the folds")
 
 
 class Platform(Contract):
     """Where it was trained: equal bytes can be demanded on an equal platform only."""
 
-    system: str
-    machine: str
-    cpu: str | list[str]
-    blas: str | list[str]
-    python: str
-    libraries: dict[str, str]
+    system: str = Field(description="Operating system")
+    machine: str = Field(description="Processor family")
+    cpu: str | list[str] = Field(description="Vector instructions in use")
+    blas: str | list[str] = Field(description="Library of linear algebra")
+    python: str = Field(description="Version")
+    libraries: dict[str, str] = Field(description="Version by name")
 
 
 class Training(Contract):
     """models/training.json."""
 
-    version: Literal[1]
-    model: Artifact
-    estimator: str
-    params: dict[str, Any]
-    search: Search | None
-    calibration: str | None
-    class_weight: str | dict[str, float] | None
-    seed: int
-    threads: int
-    rows: int = Field(ge=1)
-    features: list[str]
-    classes: list[Scalar] | None
-    platform: Platform
+    version: Literal[1] = Field(description="Of this layout")
+    model: Artifact = Field(description="The model file")
+    estimator: str = Field(description="Import path")
+    params: dict[str, Any] = Field(description="As given to the estimator")
+    search: Search | None = Field(description="What the search found; null: none was made")
+    calibration: str | None = Field(description="How probabilities were calibrated; null: not at all")
+    class_weight: str | dict[str, float] | None = Field(description="As given; null: every row counts alike")
+    seed: int = Field(description="Of everything random")
+    threads: int = Field(description="Fixed, because the number may change the bytes")
+    rows: int = Field(ge=1, description="Training rows")
+    features: list[str] = Field(description="Columns the model sees, in order")
+    classes: list[Scalar] | None = Field(description="In the order of the scores; null for a regression")
+    platform: Platform = Field(description="Where it was trained")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -106,16 +105,6 @@ def card_line(root: Path) -> str:
     return f'{written} ({len(unknown)} {noun} of yours {verb} still "unknown": edit model_card.yaml)'
 
 
-def prefix(root: Path) -> str:
-    """What a fresh shell in the project's folder needs before our commands."""
-    if shutil.which("uv"):
-        return "uv run "
-    local = root / ".venv" / "bin"
-    if (local / "gitops-ml").exists():
-        return ".venv/bin/"
-    return f"{shlex.quote(str(Path(sys.executable).parent))}/" if shutil.which("gitops-ml") is None else ""
-
-
 def cd(root: Path) -> str:
     """The command that goes to the project's folder, from anywhere."""
     return f"cd {shlex.quote(str(root))}"
@@ -123,7 +112,7 @@ def cd(root: Path) -> str:
 
 def command(root: Path, verb: str) -> str:
     """A command as it works when pasted into a fresh shell anywhere."""
-    return f"{cd(root)} && {prefix(root)}{verb}"
+    return f"{cd(root)} && {shell.prefix(root)}{verb}"
 
 
 def stale(root: Path) -> list[str]:

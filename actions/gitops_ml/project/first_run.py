@@ -79,7 +79,7 @@ def _reproduce(root: Path, lock: int) -> None:
 def summary(root: Path, seconds: float, left: list[str]) -> str:
     """One screen: what was made, and the commands that go on."""
     name = facts.name(root)
-    prefix = facts.prefix(root)
+    prefix = shell.prefix(root)
     subjects = ", ".join(f'"{subject}"' for subject in commits.subjects(root))
     lines = [
         f"  {f'{name} is ready.':<58} {seconds:.0f} s",

@@ -20,7 +20,7 @@ def status() -> None:
 
 def screen(root: Path) -> str:
     """The screen's text. Works before the first run, and where bytes are not on this machine."""
-    prefix = facts.prefix(root)
+    prefix = shell.prefix(root)
     lines = [f"  {facts.name(root)}", ""]
     if not (root / "dvc.lock").exists():
         lines += _rows("model", ["no model yet"]) + _rows("data", [_safe(facts.data_line, root)])
@@ -49,7 +49,7 @@ def _safe(line: object, root: Path) -> str:
 def _model(root: Path) -> str:
     if facts.model(root) is None:
         return (
-            f"its bytes are not on this machine{facts.score(root)}\nfetch them: {facts.prefix(root)}dvc pull"
+            f"its bytes are not on this machine{facts.score(root)}\nfetch them: {shell.prefix(root)}dvc pull"
         )
     return f"{facts.model_line(root)}\n{facts.bytes_line(root)}"
 
