@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from <<cookiecutter.package_name>>.config import Params, Schema, load_params, load_schema
 
 from <<cookiecutter.package_name>> import artifact
+from <<cookiecutter.package_name>>.params import Params, load_params
+from <<cookiecutter.package_name>>.schema import Schema, load_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 

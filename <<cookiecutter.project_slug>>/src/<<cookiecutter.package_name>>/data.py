@@ -8,18 +8,18 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .config import Column, ConfigError, Schema, Split, load_params, load_schema
-from .table import DataError, Failure, Table, disagree, first_rows, iter_table, read, read_table
-
-__all__ = ["DataError", "Failure", "iter_table", "prepare", "read_table", "split", "validate"]
+from .config import ConfigError
+from .failures import DataError, Failure, Mask, disagree, first_rows
+from .params import Split, load_params
+from .schema import Column, Schema, load_schema
+from .split import split
+from .table import Table, read
 
 PREPARED = Path("data/prepared")
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 # ---------------------------------------------------------------- the contract
@@ -177,95 +177,6 @@ def _too_little(frame: pd.DataFrame, schema: Schema) -> list[Failure]:
     if 0 < len(known) < 4:
         failures.append(Failure(name, "is known in 4 rows or more", len(known), (), "too few to split"))
     return failures
-
-
-# ---------------------------------------------------------------- the split
-
-
-def split(frame: pd.DataFrame, schema: Schema, params: Split) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train and test rows, each in the order of the table. Every row is in exactly one.
-
-    random: of each class the same share (classes of one row train); time: the newest rows are the test,
-    rows of one moment stay together; group: whole groups, in seeded order, until the test is as large as
-    asked. Raises :class:`DataError` when a side would be empty or training rows would have one class.
-    """
-    rows = len(frame)
-    wanted = min(max(round(rows * params.test_size), 1), rows - 1)
-    draw = np.random.default_rng(params.seed)
-    if params.strategy == "time":
-        test = _newest(frame, _declared(schema, "time"), wanted)
-    elif params.strategy == "group":
-        test = _groups(frame, _declared(schema, "group"), wanted, draw)
-    else:
-        test = _random(frame[schema.target.name], schema, wanted, draw)
-    train_rows, test_rows = frame[~test].reset_index(drop=True), frame[test].reset_index(drop=True)
-    if schema.task == "classification" and train_rows[schema.target.name].nunique() < 2:
-        raise DataError(
-            f"after the {params.strategy} split all training rows have {schema.target.name} = "
-            f"{train_rows[schema.target.name].iloc[0]!r}, "
-            "so there is nothing to learn. Choose another data.split.strategy or test_size in params.yaml."
-        )
-    return train_rows, test_rows
-
-
-def _declared(schema: Schema, role: str) -> str:
-    name: str | None = getattr(schema, role)
-    if name is None:
-        raise ConfigError(
-            f"params.yaml: data.split.strategy is {role}, and no column of schema.yaml has role: {role}. "
-            f"Give it to one."
-        )
-    return name
-
-
-def _random(target: pd.Series, schema: Schema, wanted: int, draw: np.random.Generator) -> Mask:
-    test = np.zeros(len(target), dtype=bool)
-    if schema.task == "regression":
-        test[draw.permutation(len(target))[:wanted]] = True
-        return test
-    codes, _ = pd.factorize(target, sort=True)
-    counts = np.bincount(codes)
-    # Largest remainders: whole rows of each class that add up to what was asked; a class of one row stays in
-    # train.
-    share = counts * (wanted / len(target))
-    take = np.minimum(np.floor(share).astype(int), np.maximum(counts - 1, 0))
-    for label in np.argsort(np.floor(share) - share, kind="stable"):
-        if take.sum() >= wanted:
-            break
-        take[label] += int(take[label] < counts[label] - 1)
-    order = draw.permutation(len(target))
-    by_class = order[np.argsort(codes[order], kind="stable")]
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    for start, number in zip(starts, take, strict=True):
-        test[by_class[start : start + number]] = True
-    return test
-
-
-def _newest(frame: pd.DataFrame, name: str, wanted: int) -> Mask:
-    moments = frame[name].to_numpy()
-    border = np.sort(moments)[len(frame) - wanted]
-    test = np.asarray(moments >= border)
-    if test.all():  # more than the wanted share is of the oldest moment
-        test = np.asarray(moments > border)
-    if not test.any():
-        raise DataError(
-            f"all rows have the same {name}, so there is no newest part to test on. Use another "
-            f"data.split.strategy in params.yaml."
-        )
-    return test
-
-
-def _groups(frame: pd.DataFrame, name: str, wanted: int, draw: np.random.Generator) -> Mask:
-    codes, groups = pd.factorize(frame[name], sort=True)
-    if len(groups) < 2:
-        raise DataError(
-            f"all rows have the same {name}, so groups cannot be held out. Use another "
-            f"data.split.strategy in params.yaml."
-        )
-    order = draw.permutation(len(groups))
-    sizes = np.cumsum(np.bincount(codes)[order])
-    number = min(max(int(np.argmin(np.abs(sizes - wanted))) + 1, 1), len(groups) - 1)
-    return np.isin(codes, order[:number])
 
 
 # ---------------------------------------------------------------- the stage

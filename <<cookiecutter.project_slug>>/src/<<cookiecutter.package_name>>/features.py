@@ -15,7 +15,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from .config import Features, Schema
+from .params import Features
+from .schema import Schema
 
 Array = np.ndarray[Any, Any]
 MISSING = "missing"  # the category of an empty cell

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from .config import Column, Schema
+from .schema import Column, Schema
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -158,7 +158,7 @@ def confusion(labels: list[str], counts: list[list[int]], title: str) -> str:
 
 def calibration(bins: list[dict[str, float]], title: str) -> str:
     """Observed share over predicted probability; 95% interval of each bin (Wilson)."""
-    from .metrics import wilson
+    from .intervals import wilson
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 4)))

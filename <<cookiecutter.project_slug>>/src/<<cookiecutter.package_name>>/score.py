@@ -23,8 +23,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .artifact import ArtifactError, load
-from .config import ConfigError, Schema, load_schema
-from .table import DataError, iter_table
+from .config import ConfigError
+from .failures import DataError
+from .schema import Schema, load_schema
+from .table import iter_table
 
 ROWS = 50_000  # rows of one piece: large enough for fast arrays, small enough for a laptop
 

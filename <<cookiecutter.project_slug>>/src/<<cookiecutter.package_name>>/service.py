@@ -28,7 +28,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from . import MODEL, interface
-from .config import load_schema
+from .schema import load_schema
 from .serving import NotReady, Served, is_finite, open_model
 
 # The folder that this code belongs to, not the working directory: two levels up in a project, one in a Bento.

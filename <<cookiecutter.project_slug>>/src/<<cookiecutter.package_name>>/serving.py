@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from . import MODEL, artifact, interface
-from .config import Schema
+from .schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd

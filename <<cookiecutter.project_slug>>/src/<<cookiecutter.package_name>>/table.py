@@ -1,15 +1,13 @@
 """A file becomes typed columns: CSV or Parquet, whole or in pieces, with the types of schema.yaml and no
 guessing.
 
-dtypes: number float64 · integer int64 (Int64 if nullable) · boolean bool (boolean if nullable) · category
-and text str · datetime datetime64[us], naive, in UTC. Empty cells and pandas' usual words (NA, NaN, null,
-None, ...) are nulls.
+Empty cells and pandas' usual words (NA, NaN, null, None, ...) are nulls.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,30 +17,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .config import Column, Schema
+from .cells import article, datetimes, from_arrow, from_cells
+from .failures import DataError, Failure, Mask, adopt_again, disagree, first_rows
+from .schema import Column, Schema
 
-FIRST = 3  # how many failing rows a message names
-LINES = 40  # how many failures a message lists
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One rule that the table breaks. ``rows``: how many; ``first``: the first of them, counted from 1."""
-
-    column: str
-    rule: str
-    rows: int | None = None
-    first: tuple[int, ...] = ()
-    example: str = ""
-    fix: str = ""
-
-
-class DataError(Exception):
-    """A table that does not keep the contract. ``failures`` lists every broken rule."""
-
-    def __init__(self, message: str, failures: Iterable[Failure] = ()) -> None:
-        self.failures = list(failures)
-        super().__init__(message)
+DTYPES = {"number": "float64", "category": "str", "text": "str", "datetime": "str", "boolean": "boolean"}
 
 
 @dataclass
@@ -51,62 +30,7 @@ class Table:
 
     frame: pd.DataFrame
     failures: list[Failure] = field(default_factory=list)
-    unreadable: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
-
-
-def disagree(path: Path | str, failures: list[Failure]) -> DataError:
-    """The one error about a table: what is wrong where, and what to do."""
-    columns = len({failure.column for failure in failures})
-    rows = [("column", "rule", "rows", "first")]
-    for failure in failures[:LINES]:
-        first = ", ".join(f"{row:,}" for row in failure.first) + (
-            f" ({failure.example})" if failure.example else ""
-        )
-        rows.append(
-            (failure.column, failure.rule, "" if failure.rows is None else f"{failure.rows:,}", first)
-        )
-    wide = [min(48, max(len(row[i]) for row in rows)) for i in range(3)]
-    lines = [f"  {a:<{wide[0]}}   {b:<{wide[1]}}   {c:>{wide[2]}}   {d}".rstrip() for a, b, c, d in rows]
-    if len(failures) > LINES:
-        lines.append(f"  ... and {len(failures) - LINES} more")
-    fixes = list(dict.fromkeys(failure.fix for failure in failures[:LINES] if failure.fix))
-    if fixes:
-        lines += [
-            "",
-            "  The file was not touched. If the data is right:",
-            *(f"    {fix}" for fix in fixes[:8]),
-        ]
-        if len(fixes) > 8:
-            lines.append(f"    ... and {len(fixes) - 8} more of the kind")
-    else:
-        lines += ["", "  The file was not touched."]
-    head = (
-        f"schema.yaml and {path} disagree ({_many(len(failures), 'failure')} in {_many(columns, 'column')})"
-    )
-    return DataError("\n".join([head, "", *lines]), failures)
-
-
-def _many(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
-
-
-def first_rows(mask: np.ndarray[Any, Any]) -> tuple[int, ...]:
-    """The first rows, counted from 1, where ``mask`` (one bool for each row) is true."""
-    return tuple(int(row) + 1 for row in np.flatnonzero(mask)[:FIRST])
-
-
-def adopt_again(path: Path | str, schema: Schema) -> str:
-    """The command that writes the contract anew from the table."""
-    return f"uv run gitops-ml adopt {_quoted(str(path))} --target {_quoted(schema.target.name)}"
-
-
-def _quoted(word: str) -> str:
-    import shlex
-
-    return shlex.quote(word)
-
-
-# ---------------------------------------------------------------- reading
+    unreadable: dict[str, Mask] = field(default_factory=dict)
 
 
 def read(path: Path | str, schema: Schema, columns: list[Column], *, exact: bool = True) -> Table:
@@ -285,8 +209,7 @@ def _csv(path: Path | str, schema: Schema, **options: Any) -> Any:
     except UnicodeDecodeError as wrong:
         raise DataError(
             f"{path} is not {file.encoding} text (byte 0x{wrong.object[wrong.start]:02x}). Set "
-            f"file.encoding in schema.yaml, "
-            "for example to latin-1 or cp1252; the file was not touched."
+            "file.encoding in schema.yaml, for example to latin-1 or cp1252; the file was not touched."
         ) from None
     except LookupError:
         raise DataError(
@@ -304,9 +227,6 @@ def _csv(path: Path | str, schema: Schema, **options: Any) -> Any:
         ) from None
 
 
-DTYPES = {"number": "float64", "category": "str", "text": "str", "datetime": "str", "boolean": "boolean"}
-
-
 def _read_csv(
     path: Path | str, schema: Schema, names: list[str], columns: list[Column], rows: int | None = None
 ) -> Any:
@@ -322,7 +242,7 @@ def _order(frame: pd.DataFrame, columns: list[Column]) -> pd.DataFrame:
     cell."""
     for column in columns:
         if column.type == "datetime":
-            typed, bad = _datetimes(frame[column.name])
+            typed, bad = datetimes(frame[column.name])
             if bad.any():
                 raise ValueError(column.name)
             frame[column.name] = typed
@@ -337,77 +257,22 @@ def _from_text(frame: pd.DataFrame, schema: Schema, columns: list[Column], offse
     table = Table(pd.DataFrame(index=frame.index))
     typed = {}
     for column in columns:
-        typed[column.name], bad = _from_cells(frame[column.name], column, schema.file.decimal)
-        _note(table, column, bad, frame[column.name], offset)
+        typed[column.name], bad = from_cells(frame[column.name], column, schema.file.decimal)
+        _note(table, column, bad, frame[column.name].array, offset)
     table.frame = pd.DataFrame(typed, index=frame.index)
     return table
 
 
-def _note(
-    table: Table, column: Column, bad: np.ndarray[Any, Any], cells: Any, offset: int, rule: str = ""
-) -> None:
+def _note(table: Table, column: Column, bad: Mask, cells: Any, offset: int, rule: str = "") -> None:
     if bad.any():
         table.unreadable[column.name] = bad
         where = int(np.flatnonzero(bad)[0])
         first = tuple(row + offset for row in first_rows(bad))
-        example = repr(str(cells.iloc[where]))
+        example = repr(str(cells[where]))
         fix = f"change the type of {column.name!r} in schema.yaml, or correct the cells"
         table.failures.append(
-            Failure(column.name, rule or f"is {_article(column.type)}", int(bad.sum()), first, example, fix)
+            Failure(column.name, rule or f"is {article(column.type)}", int(bad.sum()), first, example, fix)
         )
-
-
-def _article(kind: str) -> str:
-    return {
-        "integer": "a whole number",
-        "datetime": "a date and time (ISO 8601)",
-        "boolean": "true or false",
-        "number": "a number",
-    }.get(kind, kind)
-
-
-def _from_cells(cells: pd.Series, column: Column, decimal: str) -> tuple[pd.Series, np.ndarray[Any, Any]]:
-    """Cells of text as a typed column, null where a cell is not of the type; and where that is."""
-    nothing = np.zeros(len(cells), dtype=bool)
-    if column.type in ("category", "text"):
-        return cells, nothing
-    if column.type == "datetime":
-        return _datetimes(cells)
-    text = cells.str.strip()
-    empty = text.isna().to_numpy()
-    if column.type == "boolean":
-        typed = (
-            text.str.lower()
-            .map({"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False})
-            .astype("boolean")
-        )
-        bad = typed.isna().to_numpy() & ~empty
-        return (typed if column.nullable or typed.isna().any() else typed.astype(bool)), bad
-    numbers = pd.to_numeric(
-        text if decimal == "." else text.str.replace(decimal, ".", regex=False), errors="coerce"
-    )
-    if column.type == "number":
-        return numbers.astype("float64"), numbers.isna().to_numpy() & ~empty
-    return _whole(numbers, empty, column)
-
-
-def _whole(
-    numbers: pd.Series, empty: np.ndarray[Any, Any], column: Column
-) -> tuple[pd.Series, np.ndarray[Any, Any]]:
-    if numbers.dtype.kind in "iu" and not numbers.isna().any():
-        return numbers.astype("Int64" if column.nullable else "int64"), np.zeros(len(numbers), dtype=bool)
-    values = numbers.to_numpy(dtype="float64", na_value=np.nan)
-    with np.errstate(invalid="ignore"):
-        good = np.isfinite(values) & (np.floor(values) == values) & (np.abs(values) < 2.0**63)
-    typed = numbers.where(good).astype("Int64")
-    return (typed.astype("int64") if good.all() and not column.nullable else typed), ~good & ~empty
-
-
-def _datetimes(cells: pd.Series) -> tuple[pd.Series, np.ndarray[Any, Any]]:
-    """ISO 8601 as naive UTC; a time with an offset is moved to UTC, one without is taken to be in UTC."""
-    moments = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
-    bad = moments.isna().to_numpy() & cells.notna().to_numpy()
-    return moments.dt.tz_localize(None).astype("datetime64[us]"), bad
 
 
 def _typed_batch(batch: pa.Table | pa.RecordBatch, columns: list[Column], offset: int) -> Table:
@@ -416,65 +281,9 @@ def _typed_batch(batch: pa.Table | pa.RecordBatch, columns: list[Column], offset
     typed: dict[str, pd.Series] = {}
     for number, column in enumerate(columns):
         values = batch.column(number)
-        series, bad = _from_arrow(values, column)
+        series, bad = from_arrow(values, column)
         typed[column.name] = series
-        _note(
-            table,
-            column,
-            bad,
-            pd.Series(values.slice(0, FIRST).to_pylist()),
-            offset,
-            f"is {_article(column.type)} (the file holds {values.type})",
-        )
+        rule = f"is {article(column.type)} (the file holds {values.type})"
+        _note(table, column, bad, values, offset, rule)
     table.frame = pd.DataFrame(typed, copy=False)
     return table
-
-
-def _from_arrow(values: Any, column: Column) -> tuple[pd.Series, np.ndarray[Any, Any]]:
-    kind = values.type
-    while pa.types.is_dictionary(kind):
-        kind = kind.value_type
-        values = values.cast(kind)
-    none, all_ = np.zeros(len(values), dtype=bool), np.ones(len(values), dtype=bool)
-    if pa.types.is_null(kind):
-        kind = {
-            "category": pa.string(),
-            "text": pa.string(),
-            "datetime": pa.timestamp("us"),
-            "boolean": pa.bool_(),
-        }.get(column.type, pa.float64())
-        values = values.cast(kind)
-    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if column.type == "number" and numeric:
-        return values.cast(pa.float64(), safe=False).to_pandas(), none
-    if column.type == "integer" and numeric:
-        if pa.types.is_integer(kind):
-            series = values.cast(pa.int64()).to_pandas(
-                types_mapper={pa.int64(): pd.Int64Dtype()}.get
-                if column.nullable or values.null_count
-                else None
-            )
-            return series, none
-        floats = values.cast(pa.float64(), safe=False).to_pandas()
-        return _whole(floats, floats.isna().to_numpy(), column)
-    if column.type == "boolean" and (pa.types.is_boolean(kind) or numeric):
-        series = values.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
-        bad = ~(series.isna() | series.isin([0, 1])).to_numpy(dtype=bool)
-        series = series.mask(bad).astype("boolean")
-        return (series if column.nullable or series.isna().any() else series.astype(bool)), bad
-    if column.type == "datetime" and (
-        pa.types.is_temporal(kind) and not pa.types.is_time(kind) and not pa.types.is_duration(kind)
-    ):
-        return values.cast(pa.timestamp("us", tz=getattr(kind, "tz", None)), safe=False).cast(
-            pa.timestamp("us"), safe=False
-        ).to_pandas(), none
-    if column.type == "datetime" and text:
-        return _datetimes(values.to_pandas())
-    if column.type in ("category", "text") and (
-        text or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
-    ):
-        if pa.types.is_boolean(kind):  # as Python and CSV writers spell it
-            return values.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get).astype("str"), none
-        return values.cast(pa.string()).to_pandas().astype("str"), none
-    return pd.Series([None] * len(values), dtype="object"), all_

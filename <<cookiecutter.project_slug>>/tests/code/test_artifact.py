@@ -17,11 +17,11 @@ import joblib
 import numpy as np
 import pytest
 import skops.io as sio
-from <<cookiecutter.package_name>>.artifact import ArtifactError
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.preprocessing import FunctionTransformer
 
 from <<cookiecutter.package_name>> import artifact
+from <<cookiecutter.package_name>>.artifact import ArtifactError
 
 WRITE = """
 import hashlib, numpy as np

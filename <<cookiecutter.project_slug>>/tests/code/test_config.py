@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from <<cookiecutter.package_name>>.config import ConfigError, Params, Schema, load_params, load_schema
+
+from <<cookiecutter.package_name>>.config import ConfigError
+from <<cookiecutter.package_name>>.params import Params, load_params
+from <<cookiecutter.package_name>>.schema import Schema, load_schema
 
 SCHEMA = """\
 version: 1

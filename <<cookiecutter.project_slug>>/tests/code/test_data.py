@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from <<cookiecutter.package_name>>.config import Schema, Split
-from <<cookiecutter.package_name>>.table import DataError, iter_table, read_table
 
 from <<cookiecutter.package_name>> import data
+from <<cookiecutter.package_name>>.failures import DataError
+from <<cookiecutter.package_name>>.params import Split
+from <<cookiecutter.package_name>>.schema import Schema
+from <<cookiecutter.package_name>>.table import iter_table, read_table
 
 CONTRACT = Schema.model_validate(
     {
@@ -107,6 +109,13 @@ def test_what_is_wrong_is_said(tmp_path: Path, change, said: str) -> None:
         path = tmp_path / "a.parquet"
         change(table().assign(when=pd.Timestamp("2024-01-01"))).to_parquet(path)
         assert said in failing(path)
+
+
+def test_a_wrong_cell_deep_in_a_parquet_file_is_named(tmp_path: Path) -> None:
+    frame = table().assign(when=pd.Timestamp("2024-01-01"), count=np.where(np.arange(60) == 40, 1.5, 1.0))
+    frame.to_parquet(tmp_path / "a.parquet")
+    said = failing(tmp_path / "a.parquet")
+    assert "a whole number (the file holds double)" in said and "41 ('1.5')" in said
 
 
 def test_names_twice_no_bytes_and_false_suffixes(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from <<cookiecutter.package_name>> import metrics
+from <<cookiecutter.package_name>> import intervals, metrics
 
 
 def two(rows: int, seed: int = 0):
@@ -64,10 +64,10 @@ def test_three_classes_and_numbers_as_scikit_learn() -> None:
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     truth, score = two(200_000, seed=1)
-    area = metrics.roc_auc(truth, score).value
+    area = intervals.roc_auc(truth, score).value
     held = 0
     for start in range(0, 60_000, 300):
-        some = metrics.roc_auc(truth[start : start + 300], score[start : start + 300])
+        some = intervals.roc_auc(truth[start : start + 300], score[start : start + 300])
         held += some.low <= area <= some.high
     assert 0.90 <= held / 200 <= 0.99
 
@@ -84,5 +84,5 @@ def test_what_is_not_defined_is_left_out_with_a_reason() -> None:
 
 def test_a_perfect_model_is_not_certain() -> None:
     truth = np.arange(40) % 2 == 0
-    area = metrics.roc_auc(truth, truth.astype(float))
+    area = intervals.roc_auc(truth, truth.astype(float))
     assert (area.value, area.high) == (1.0, 1.0) and 0.8 < area.low < 0.9

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from <<cookiecutter.package_name>>.config import Schema
 
 from <<cookiecutter.package_name>> import score
+from <<cookiecutter.package_name>>.schema import Schema
 
 Run = Callable[..., pd.DataFrame]
 

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from <<cookiecutter.package_name>>.config import Params, Schema
-from <<cookiecutter.package_name>>.train import TrainError, fit
 
 from <<cookiecutter.package_name>> import artifact
+from <<cookiecutter.package_name>>.estimator import TrainError
+from <<cookiecutter.package_name>>.params import Params
+from <<cookiecutter.package_name>>.schema import Schema
+from <<cookiecutter.package_name>>.train import fit
 
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
 COLUMNS: dict[str, dict[str, Any]] = {

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from <<cookiecutter.package_name>>.config import Params, Schema
 from scipy.stats import rankdata
 
 from <<cookiecutter.package_name>> import data
+from <<cookiecutter.package_name>>.params import Params
+from <<cookiecutter.package_name>>.schema import Schema
 
 TOO_GOOD = 0.999  # AUC of one column alone
 ENOUGH = 200  # rows of the smaller class: fewer can be told apart by luck

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from <<cookiecutter.package_name>>.config import Schema
 from ruamel.yaml import YAML
+
+from <<cookiecutter.package_name>>.schema import Schema
 
 FILE = Path(__file__).with_name("behaviour.yaml")
 DECLARED: dict[str, list[dict[str, Any]]] = (

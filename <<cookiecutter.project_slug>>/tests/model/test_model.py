@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from <<cookiecutter.package_name>>.config import Schema
+
+from <<cookiecutter.package_name>>.schema import Schema
 
 
 def test_better_than_a_dummy(
