@@ -27,6 +27,10 @@ lint: .venv/ready ## Linters and types, of this repository and of a generated pr
 bench: .venv/ready ## Speed and memory as ratios; writes docs/benchmarks.md
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+format: .venv/ready ## Format this repository and the template
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/python tests/tools/format_template.py
+
 docs: .venv/ready ## Write the reference pages from the code
 	@$(BIN)/python -m tests.tools.reference
 
@@ -45,4 +49,4 @@ VERSIONS := tests/constraints.txt pyproject.toml actions/pyproject.toml tests/to
 	@bash tests/tools/setup.sh "$(PYTHON)" dev "1 GB"
 	@touch $@ .venv/demo
 
-.PHONY: help demo test test-change test-all lint bench docs pins clean
+.PHONY: help demo test test-change test-all lint bench format docs pins clean

@@ -85,7 +85,12 @@ def problems(answers: dict[str, str]) -> list[str]:
     wrong = []
     for name in ONE_LINE:
         value = answers[name]
-        if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in value):
+        # Control characters, halves of characters, unassigned ones, line ends, and what turns text around.
+        wild = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
+        if any(
+            unicodedata.category(letter) in wild or letter in "\u202a\u202b\u202d\u202e\ufeff"
+            for letter in value
+        ):
             wrong.append(
                 f"{name}: holds a line end or another control character. Type it as one line of text."
             )

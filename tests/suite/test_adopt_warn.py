@@ -196,6 +196,45 @@ def test_long_tables_are_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None
     assert warn.SAMPLE == 100
 
 
+def test_one_half_is_fitted_and_the_other_judged() -> None:
+    found = Leakage(pa.array([0, 1] * 50), True)
+    assert (len(found._fit), len(found._judge)) == (50, 50)
+    assert sorted([*found._fit, *found._judge]) == list(range(100))
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_class_alone_is_no_leak() -> None:
+    assert leak([0] * 200, ["x"] * 200) == 0
+
+
+@pytest.mark.parametrize(("judged", "fitted", "counts"), [(5, 5, True), (4, 5, False), (5, 4, False)])
+def test_five_rows_in_each_half_make_a_class_count(judged: int, fitted: int, counts: bool) -> None:
+    halves = Leakage(pa.array(ALTERNATING), True)
+    target, cells = list(ALTERNATING), ["x" if value else "y" for value in ALTERNATING]
+    for row in [*halves._judge[:judged], *halves._fit[:fitted]]:
+        target[row], cells[row] = -1, "x"
+    # The column knows 0 from 1, and a -1, which is judged first, looks like a 1.
+    assert (leak(target, cells) < 0.9) is counts
+
+
+def test_targets_of_small_numbers() -> None:
+    assert leak([0.0, 0.001] * 100, ["a", "b"] * 100, classification=False) == pytest.approx(1)
+
+
+def test_fifty_filled_rows_and_half_of_all_are_enough_for_ranks() -> None:
+    cells = [None] * 50 + [float(number % 2) for number in range(50)]
+    assert leak([0, 1] * 50, cells) == 1
+
+
+def test_five_rows_of_each_class_are_enough_for_ranks() -> None:
+    cells = [float(number) for number in range(200)]
+    assert leak([0] * 195 + [1] * 5, cells) == 1
+    assert leak([0] * 5 + [1] * 195, cells) == 1
+    many = [float(number) for number in range(2000)]
+    assert leak([0] * 4 + [1] * 1996, many) < 1
+    assert leak([0] * 1996 + [1] * 4, many) < 1
+
+
 # ---------------------------------------------------------------- texts
 
 

@@ -55,6 +55,8 @@ def test_a_good_schema_answers() -> None:
         ({**GOOD, "columns": {}}, "columns"),
         (with_column("age", type="float"), "columns.age.type"),
         (with_column("age", type="category"), "minimum and maximum are for number and integer columns, not for category"),
+        (with_column("plan", minimum=1), "minimum and maximum are for number and integer columns"),
+        (with_column("plan", maximum=1), "minimum and maximum are for number and integer columns"),
         (with_column("age", minimum=121), "minimum 121 is greater than maximum 120"),
         (with_column("age", maximum=float("inf")), "finite"),
         (with_column("age", role="ignored", reason="x", maximum="9"), "columns.age.maximum"),
@@ -94,6 +96,12 @@ def test_bounds_keep_their_kind() -> None:
     assert type(column.minimum) is int
     assert type(column.maximum) is float
     assert FileFormat(format="parquet").delimiter is None
+
+
+def test_what_a_column_is_where_nothing_is_said() -> None:
+    column = Column(role="feature", type="number", minimum=3, maximum=3)
+    assert (column.nullable, column.available, column.minimum) == (False, True, 3)
+    assert Column(role="feature", type="number", reason="known at entry").reason == "known at entry"
 
 
 def test_params_reads_the_data_block_alone() -> None:

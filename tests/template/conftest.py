@@ -16,7 +16,7 @@ HOSTILE = {
     "project_name": """O'Brien "quoted" ${{ github.token }} $(touch pwned) `id` 🚀 #1: {a} \\ -x""",
     "project_slug": "hostile",
     "author_name": """-n "Ada" O'Hara \\ $(touch pwned) ${{ x }} é 名""",
-    "description": """yes: 'no' "maybe" '''triple''' \"\"\"six\"\"\" {{ braces }} % $HOME | & ; # not a comment""",
+    "description": """🚀 yes: 'no' "maybe" '''triple''' \"\"\"six\"\"\" {{ braces }} % $HOME | & ; # not a comment""",
 }
 NAMED: dict[str, dict[str, str]] = {
     "default": {},

@@ -54,7 +54,7 @@ def template_pyproject() -> str:
     """The template's pyproject.toml with plain answers, every storage extra, and no constraints."""
     text = BLOCK.sub("\n", TEMPLATE.read_text(encoding="utf-8"))
     text = text.replace("<<cookiecutter.__storage_extra>>", STORAGE_EXTRAS)
-    text = re.sub(r"<<cookiecutter\.\w+ \| tojson>>", '"demo"', text).replace(
+    text = re.sub(r"<<cookiecutter\.(?!package_name|__)[^>]*>>", "demo", text).replace(
         "<<cookiecutter.package_name>>", "demo"
     )
     return text.replace('".github/actions", editable', '"actions", editable')

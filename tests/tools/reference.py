@@ -30,7 +30,9 @@ def command_text(command: click.Command, name: str, parent: click.Context | None
 
 def cli_page() -> str:
     """docs/reference/cli.md."""
-    root = click.Context(cli, info_name="gitops-ml", terminal_width=110, max_content_width=110)
+    root = click.Context(
+        cli, info_name="gitops-ml", terminal_width=110, max_content_width=110, **cli.context_settings
+    )
     lines = [
         "# Commands",
         "",

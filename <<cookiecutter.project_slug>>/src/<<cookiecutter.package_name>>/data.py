@@ -48,11 +48,7 @@ def _rules(column: Column) -> list[_Rule]:
             )
         )
     if not column.nullable or column.role in ("id", "time", "group"):
-        fix = (
-            f"uv run gitops-ml schema set {name} --nullable"
-            if column.role in ("feature", "target")
-            else ""
-        )
+        fix = f"uv run gitops-ml schema set {name} --nullable" if column.role in ("feature", "target") else ""
         rules.append(_Rule("is never empty", lambda s: np.asarray(s.isna()), fix))
     if column.type == "number":
         rules.append(_Rule("is finite", lambda s: np.isinf(s.to_numpy()), ""))

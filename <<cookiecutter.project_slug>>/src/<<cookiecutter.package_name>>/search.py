@@ -66,7 +66,11 @@ def run(
     :class:`TrainError`."""
     from sklearn.experimental import enable_halving_search_cv  # noqa: F401
     from sklearn.metrics import get_scorer_names
-    from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV, RandomizedSearchCV
+    from sklearn.model_selection import (
+        GridSearchCV,
+        HalvingRandomSearchCV,
+        RandomizedSearchCV,
+    )
 
     settings = params.search
     metric = settings.metric or primary

@@ -92,7 +92,10 @@ def test_all_failures_come_in_one_table(tmp_path: Path) -> None:
         (lambda f: f.assign(**{"age 🎂": np.inf}), "is finite"),
         (lambda f: f.assign(plan=None), "has a value somewhere"),
         (lambda f: f.assign(plan=None), "uv run gitops-ml schema set plan --role ignored"),
-        (lambda f: f.assign(left=f["left"].mask(f.index == 1)), "uv run gitops-ml schema set left --nullable"),
+        (
+            lambda f: f.assign(left=f["left"].mask(f.index == 1)),
+            "uv run gitops-ml schema set left --nullable",
+        ),
         (
             lambda f: f.assign(**{"age 🎂": f["age 🎂"].mask(f.index == 1)}),
             "uv run gitops-ml schema set 'age 🎂' --nullable",

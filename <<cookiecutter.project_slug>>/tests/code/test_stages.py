@@ -73,8 +73,3 @@ def later():
 def test_all_code_behind_a_stage_is_among_its_deps(stage: str) -> None:
     needed = set().union(*(behind(module) for module in runs(stage)))
     assert needed - code_of(stage) == set(), f"dvc.yaml: add these to the deps of {stage}"
-
-
-def test_the_card_shows_the_code_of_every_stage() -> None:
-    shown = set().union(*(code_of(stage) for stage in STAGES if runs(stage)))
-    assert shown - code_of("card") == set(), "dvc.yaml: add these to the deps of card"

@@ -63,6 +63,8 @@ class Leakage:
             truth = self._target == label
             if truth[self._judge].sum() < 5 or truth[self._fit].sum() < 5:
                 continue
+            if truth[self._judge].all():
+                continue
             score = self._means(bins, truth.astype(np.float64))
             worst = min(worst, auc(truth[self._judge], score))
             if worst < LEAK:
