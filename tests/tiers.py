@@ -13,6 +13,7 @@ BIN = ROOT / ".venv" / "bin"
 CACHE = ROOT / ".cache"
 # uv stands in .tools where the machine has none: tests/tools/setup.sh
 PATH = os.pathsep.join([str(BIN), os.environ["PATH"], str(ROOT / ".tools" / "bin")])
+COVERAGE = ("--cov=gitops_ml", "--cov-branch", "--cov-fail-under=90", "--cov-report=")
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 
 
@@ -65,7 +66,17 @@ def lint() -> None:
 
 def test(*arguments: str) -> None:
     """The tier of every change: under 10 minutes on 2 cores."""
-    run(BIN / "pytest", "-n", "2", "--dist", "loadgroup", "-m", "not full and not change", *arguments)
+    run(
+        BIN / "pytest",
+        "-n",
+        "2",
+        "--dist",
+        "loadgroup",
+        "-m",
+        "not full and not change",
+        *COVERAGE,
+        *arguments,
+    )
 
 
 def change(*arguments: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jinja2
 import pytest
 
 TEMPLATE = Path(__file__).parents[2] / "<<cookiecutter.project_slug>>"
@@ -15,17 +18,13 @@ PLAIN = ["schema.yaml", "params.yaml", "policy.yaml", "model_card.yaml", "dvc.ya
 
 def rendered(text: str) -> str:
     """The template's plain files with their few answers filled in, as a bake would."""
-    for variable, value in {
-        '<<(cookiecutter.author_email or cookiecutter.author_name or "unknown") | tojson>>': '"ada@example.org"',
-        "<<cookiecutter.package_name>>": "demo",
-        "<<cookiecutter.project_slug>>": "demo",
-        '<<cookiecutter.table.split("/")[-1] | tojson>>': '""',
-    }.items():
-        text = text.replace(variable, value)
-    while "<<cookiecutter." in text:
-        before, _, rest = text.partition("<<cookiecutter.")
-        text = before + '"demo"' + rest.partition(">>")[2]
-    return text
+    settings = json.loads((TEMPLATE.parent / "cookiecutter.json").read_text("utf-8"))["_jinja2_env_vars"]
+    answers = defaultdict(lambda: "demo", table="", author_email="ada@example.org", __version="0.1.0")
+    return (
+        jinja2.Environment(**settings, keep_trailing_newline=True)
+        .from_string(text)
+        .render(cookiecutter=answers)
+    )
 
 
 def make_project(folder: Path) -> Path:

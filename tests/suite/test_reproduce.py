@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -349,3 +350,15 @@ def test_module_is_the_command() -> None:
         [sys.executable, "-m", "gitops_ml", "status", "--help"], env=env, capture_output=True, text=True
     )
     assert shown.returncode == 0 and "next command" in shown.stdout
+
+
+def test_a_dead_run_holds_no_files(tmp_path: Path) -> None:
+    """DVC's note of a killed run is removed, also while the dead process waits to be collected; a living one's stays."""
+    note = tmp_path / ".dvc" / "tmp" / "rwlock"
+    note.parent.mkdir(parents=True)
+    with subprocess.Popen(["true"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, not collected
+        for pid, stays in ((child.pid, False), (os.getpid(), True)):
+            note.write_text(json.dumps({"data/x.csv": {"write": {"pid": pid, "cmd": "dvc repro"}}}))
+            first._forget_the_dead(tmp_path)
+            assert note.exists() == stays

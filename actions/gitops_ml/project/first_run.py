@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -48,7 +50,31 @@ def _alone(root: Path) -> Iterator[int]:
         except BlockingIOError:
             click.echo("waiting for another run in this folder to end ...", err=True)
             fcntl.flock(file, fcntl.LOCK_EX)
+        _forget_the_dead(root)
         yield file.fileno()
+
+
+def _forget_the_dead(root: Path) -> None:
+    """Remove DVC's note of who uses which file when all who stand in it are gone: a killed run cannot strike itself.
+
+    DVC takes a process that ended, but was not yet collected by its parent, for a living one.
+    """
+    note = root / ".dvc" / "tmp" / "rwlock"
+    if note.exists() and not any(map(_alive, re.findall(r'"pid": (\d+)', note.read_text("utf-8")))):
+        note.unlink()
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        return "\nState:\tZ" not in Path("/proc", pid, "status").read_text("utf-8")
+    except OSError:  # no /proc here, or gone meanwhile
+        return True
 
 
 def _adopt(root: Path, lock: int) -> None:
