@@ -38,6 +38,9 @@ class Row:
     def ratio(self) -> float:
         return self.ours / self.theirs
 
+    def __post_init__(self) -> None:
+        print(self.line(), flush=True)
+
     def line(self) -> str:
         met = "yes" if self.ratio <= self.limit else "**no**"
         return f"| {self.what} | {self.ours:.2f} s | {self.against} | {self.theirs:.2f} s | {self.ratio:.2f}x | {self.limit:.2f}x | {met} |"

@@ -11,7 +11,7 @@ import skops.io
 
 def main(model_path: str, table: str, output: str, types: str) -> None:
     lines = (line.split("#")[0].strip() for line in Path(types).read_text().splitlines())
-    trusted = [line for line in lines if line and not line.startswith(".")]
+    trusted = [f"bench{line}" if line.startswith(".") else line for line in lines if line]
     model = skops.io.load(model_path, trusted=trusted)
     frame = pd.read_parquet(table)
     proba = model.predict_proba(frame[list(model.feature_names_in_)])
