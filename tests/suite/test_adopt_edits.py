@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from gitops_ml.adopt.edits import behaviour_text, emptied, other_half, params_text, policy_text
-from gitops_ml.adopt.yaml_text import edited
+from gitops_ml.adopt.yaml_text import edited, flow, round_trip
 from gitops_ml.contracts.schema import SchemaFile
 from gitops_ml.errors import Fault
 
@@ -213,3 +214,10 @@ def test_what_is_no_mapping_is_refused(content: bytes | None, message: str) -> N
     with pytest.raises(Fault) as fault:
         edited(Path("x.yaml"), set_a)
     assert str(fault.value).startswith(message)
+
+
+def test_words_that_older_yaml_takes_for_truths_are_quoted() -> None:
+    """A label `no` must stay a word for readers of YAML 1.1 as well."""
+    text = io.StringIO()
+    round_trip().dump(flow({"categories": ["no", "yes", "maybe"], "positive": "yes"}), text)
+    assert text.getvalue().strip() == "{categories: ['no', 'yes', maybe], positive: 'yes'}"

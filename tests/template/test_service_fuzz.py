@@ -23,6 +23,7 @@ EXAMPLES = int(os.environ.get("GITOPS_ML_FUZZ_EXAMPLES", "60"))
 READY_WITHIN = 90  # seconds, on a busy machine of two cores
 
 
+@pytest.mark.xdist_group("default")
 def test_the_service_answers_anything_with_json_and_never_5xx(baked: Project, tmp_path: Path) -> None:
     baked.install("serve")
     fuzz(baked.path, str(baked.path / ".venv/bin/python"), tmp_path / "service.log")
@@ -30,7 +31,6 @@ def test_the_service_answers_anything_with_json_and_never_5xx(baked: Project, tm
 
 def fuzz(project: Path, python: str, log: Path, examples: int = EXAMPLES) -> int:
     """Start the service of ``project``, fuzz it, stop it. Returns how many requests were made."""
-    pytest.importorskip("schemathesis")
     with serving(project, python, log) as url:
         made = _schemathesis(url, examples) + _by_hand(url)
     text = log.read_text(encoding="utf-8", errors="replace")
@@ -41,23 +41,28 @@ def fuzz(project: Path, python: str, log: Path, examples: int = EXAMPLES) -> int
 
 @contextlib.contextmanager
 def serving(project: Path, python: str, log: Path) -> Iterator[str]:
-    """`bentoml serve` on a free port of this machine; the whole process group is stopped at the end."""
+    """`bentoml serve` of a project's own service."""
     settings = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
     target = settings["tool"]["bentoml"]["build"]["service"]
+    more = {"PYTHONPATH": str(project / "src"), "BENTOML_HOME": str(log.parent / "bentoml")}
+    with answering([python, "-m", "bentoml", "serve", target], project, more, log) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def answering(
+    command: list[str], folder: Path, more: dict[str, str], log: Path | None = None
+) -> Iterator[str]:
+    """A server on a free port of this machine, once it is ready; its process group is stopped at the end."""
+    log = log or folder / "service.log"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {
-        "PYTHONPATH": str(project / "src"),
-        "BENTOML_HOME": str(log.parent / "bentoml"),
-        "BENTOML_DO_NOT_TRACK": "True",
-        "DO_NOT_TRACK": "true",
-    }
-    command = [python, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
+    environment = os.environ | {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "true"} | more
     with log.open("wb") as out:
         server = subprocess.Popen(
-            command,
-            cwd=project,
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=folder,
             env=environment,
             stdout=out,
             stderr=subprocess.STDOUT,

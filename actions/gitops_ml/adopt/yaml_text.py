@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from gitops_ml.contracts.schema import Column, FileFormat, SchemaFile
 from gitops_ml.errors import Fault
@@ -75,10 +76,19 @@ def dump(yaml: YAML, content: Any) -> str:
     return text.getvalue()
 
 
+# YAML 1.1, which many readers still speak, takes these words for true and false.
+_TRUTHS = {"y", "n", "yes", "no", "on", "off"}
+
+
+def _plain(value: Any) -> Any:
+    return SingleQuotedScalarString(value) if isinstance(value, str) and value.lower() in _TRUTHS else value
+
+
 def flow(values: dict[str, Any]) -> CommentedMap:
     """A mapping that is written on one line."""
     line = CommentedMap(
-        (key, CommentedSeq(value) if isinstance(value, list) else value) for key, value in values.items()
+        (key, CommentedSeq(map(_plain, value)) if isinstance(value, list) else _plain(value))
+        for key, value in values.items()
     )
     line.fa.set_flow_style()
     for value in line.values():
