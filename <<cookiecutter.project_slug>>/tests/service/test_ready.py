@@ -94,7 +94,8 @@ def test_a_model_that_fails_spoils_only_its_own_request():
 
             return np.array([float("nan")])
 
-    request = interface.request_model(SCHEMA).model_validate({"rows": [interface.smoke_row(SCHEMA)]})
+    body = json.dumps({"rows": [interface.smoke_row(SCHEMA)]})
+    request = interface.request_model(SCHEMA).model_validate_json(body)
     cells = interface.values(request.rows[0])
     served = Served(Moody(), SCHEMA.model_copy(update={"task": "regression"}), "0" * 64, {})
     two, one = answer(served, [[cells, cells], [cells]])
