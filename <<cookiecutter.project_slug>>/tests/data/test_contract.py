@@ -23,7 +23,7 @@ SAME = 0.5  # share of test rows that are training rows again
 def test_the_table_keeps_the_contract(schema: Schema, params: Params, root: Path) -> None:
     table = root / params.data.table
     if not table.exists():
-        pytest.skip("run: uv run gitops-ml storage pull")
+        pytest.skip("run: uv run dvc pull")
     frame = data.load(table, schema)
     assert list(frame) == [column.name for column in schema.kept]
 
