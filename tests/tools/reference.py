@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,13 @@ PAGES = {"cli.md": cli_page, "files.md": files_page}
 
 
 def main() -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, page in PAGES.items():
-        (FOLDER / name).write_text(page(), encoding="utf-8")
+    """Write the pages; with names of pages, print these instead."""
+    for name in sys.argv[1:]:
+        print(PAGES[name](), end="")
+    if len(sys.argv) == 1:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        for name, page in PAGES.items():
+            (FOLDER / name).write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":
