@@ -21,6 +21,10 @@ CONTRACTS: dict[str, tuple[str, str]] = {
     "evaluation": ("reports/evaluation.json", "gitops_ml.contracts.evaluation:Evaluation"),
     "human_card": ("model_card.yaml", "gitops_ml.contracts.model_card:HumanCard"),
     "model_card": ("reports/model_card.json", "gitops_ml.contracts.model_card:ModelCard"),
+    "candidate": ("candidate/manifest.json", "gitops_ml.contracts.candidate:Candidate"),
+    "scores": ("scores/manifest.json", "gitops_ml.contracts.scores:Scores"),
+    "verdict": ("verdict.json", "gitops_ml.contracts.verdict:Verdict"),
+    "measurements": ("measurements.json", "gitops_ml.contracts.verdict:Measurements"),
     "pointer": ("deploy/ENVIRONMENT/model.yaml", "gitops_ml.contracts.pointer:Pointer"),
 }
 

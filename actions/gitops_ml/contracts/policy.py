@@ -18,6 +18,17 @@ class Slice(Contract):
     )
 
 
+class Quality(Contract):
+    """How the challenger is compared with the champion on the same test rows."""
+
+    margin: float = Field(
+        default=0.02, gt=0, description="How much worse, on the primary metric's scale, is still not worse"
+    )
+    level: float = Field(default=0.95, gt=0.5, lt=1, description="Of the interval of the difference")
+    repeats: int = Field(default=2000, ge=200, le=100_000, description="Bootstrap samples")
+    seed: int = Field(default=0, ge=0, le=4294967295, description="Of the bootstrap")
+
+
 class PolicyFile(Contract):
     """The whole policy.yaml."""
 
@@ -25,6 +36,10 @@ class PolicyFile(Contract):
     environments: list[str] = Field(
         min_length=1,
         description="Where the model is served, in the order of promotion; each is a folder `deploy/<name>`",
+    )
+    quality: Quality = Field(default=Quality(), description="Champion against challenger")
+    floors: dict[str, float] = Field(
+        default={}, description="Metric of reports/metrics.json -> the least it must reach"
     )
     slices: list[Slice] = Field(default=[], description="Groups of test rows that get numbers of their own")
     min_slice_rows: int = Field(

@@ -1,0 +1,42 @@
+"""scores/manifest.json: predictions of champion and challenger on the same rows, by digest."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gitops_ml.contracts.base import Contract
+from gitops_ml.contracts.pointer import Revision, Version
+from gitops_ml.contracts.training import Sha256
+
+
+class Scored(Contract):
+    """One model's predictions (Parquet, the score contract) of the test rows."""
+
+    file: str = Field(description="Inside the folder of scores")
+    sha256: Sha256 = Field(description="Of that file")
+    model_sha256: Sha256 = Field(description="Of the model that predicted")
+    revision: Revision = Field(description="Whose code and environment predicted")
+    rows: int = Field(ge=1, description="Rows of the file: those of the test rows")
+    seconds: float = Field(ge=0, description="Wall time of the scoring process")
+
+
+class Champion(Contract):
+    """The model to beat: what the first environment's pointer names; else the newest release."""
+
+    version: Version = Field(description="Its release")
+    revision: Revision = Field(description="The tagged commit")
+    sha256: Sha256 = Field(description="Of its bytes")
+    scored: Scored | None = Field(description="Its predictions; null: it could not be scored on these rows")
+    error: str | None = Field(description="Why it could not be scored; null: it was")
+
+
+class Scores(Contract):
+    """The whole file."""
+
+    version: Literal[1] = Field(description="Of this layout")
+    candidate: Sha256 = Field(description="Of the candidate's manifest.json")
+    test_rows: Sha256 = Field(description="Of the file of test rows")
+    challenger: Scored = Field(description="The candidate's predictions")
+    champion: Champion | None = Field(description="Null: nothing was released yet (first model)")
