@@ -23,6 +23,19 @@ VERBS = {
     "first-run": "gitops_ml.project.first_run:first_run",
     "reproduce": "gitops_ml.project.reproduce:reproduce",
     "status": "gitops_ml.project.status:status",
+    "storage": "gitops_ml.storage.command:storage",
+    "publish": "gitops_ml.publish.command:publish",
+    "preview": "gitops_ml.preview.command:preview",
+    "plan": "gitops_ml.build.plan_command:plan",
+    "build": "gitops_ml.build.command:build",
+    "unpack": "gitops_ml.build.unpack:unpack",
+    "score": "gitops_ml.build.score_command:score",
+    "judge": "gitops_ml.ruling.command:judge",
+    "approve": "gitops_ml.ruling.command:approve",
+    "report": "gitops_ml.report.command:report",
+    "release": "gitops_ml.delivery.command:release",
+    "refresh": "gitops_ml.delivery.command:refresh",
+    "open-pull-request": "gitops_ml.forge.command:open_pull_request",
 }
 
 
@@ -53,4 +66,9 @@ def main(arguments: list[str] | None = None) -> Any:
         return cli.main(args=arguments, prog_name="gitops-ml")
     except Fault as fault:
         click.echo(f"error: {fault}", err=True)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            from gitops_ml.forge.actions import output, report_fault
+
+            report_fault(fault)
+            output("reason", str(fault)[:4000])
         sys.exit(1)

@@ -3,6 +3,7 @@
 ``make pins`` resolves every group of a generated project and of this repository afresh, and writes
 
 * the ``constraint-dependencies`` at the end of the template's pyproject.toml, from which a project locks itself, and
+* actions/requirements.txt, what the suite runs on in a workflow, of the same versions, and
 * tests/constraints.txt, the same for this repository's own tools.
 
 The exact versions in ``project.dependencies`` of the template are chosen by hand: they decide the model's bytes.
@@ -18,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "<<cookiecutter.project_slug>>" / "pyproject.toml"
+REQUIREMENTS = ROOT / "actions" / "requirements.txt"
 CONSTRAINTS = ROOT / "tests" / "constraints.txt"
 STORAGE_EXTRAS = "[s3,gs,azure,ssh]"
 HEAD = (
@@ -60,6 +62,23 @@ def template_pyproject() -> str:
     return text.replace('".github/actions", editable', '"actions", editable')
 
 
+def suite_requirements(pins: list[str]) -> str:
+    """The closure of the suite's own dependencies and uv, at the versions already chosen."""
+    with tempfile.TemporaryDirectory() as scratch:
+        constraints, wanted = Path(scratch, "constraints.txt"), Path(scratch, "wanted.in")
+        constraints.write_text("\n".join(pins) + "\n", encoding="utf-8")
+        wanted.write_text("uv>=0.9,<1\n", encoding="utf-8")
+        compile_ = ["uv", "--quiet", "pip", "compile", "--universal", "--python-version", "3.11"]
+        compile_ += ["--no-header", "--no-annotate", "--no-emit-index-url", "--constraint", str(constraints)]
+        done = subprocess.run(
+            [*compile_, str(ROOT / "actions" / "pyproject.toml"), str(wanted)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    return "# What the suite runs on in a workflow, exactly. Written by `make pins`.\n" + done.stdout
+
+
 def main() -> None:
     pins = resolved(template_pyproject())
     quoted = "".join(f"    {line!r},\n" if '"' in line else f'    "{line}",\n' for line in pins)
@@ -68,6 +87,7 @@ def main() -> None:
     marker = 'default-groups = ["train"]\n'
     TEMPLATE.write_text(text.replace(marker, marker + block), encoding="utf-8")
 
+    REQUIREMENTS.write_text(suite_requirements(pins), encoding="utf-8")
     own = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     settings = f"[tool.uv]\nconstraint-dependencies = [\n{quoted}]\n"
     CONSTRAINTS.write_text("\n".join(resolved(own.replace("[tool.uv]\n", settings))) + "\n", encoding="utf-8")

@@ -1,18 +1,20 @@
-"""Write docs/reference/ from the code: every command with its options, every file with its fields. `make docs`."""
+"""Write reference pages from the code: every command, every file with its fields, every action. `make docs`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gitops_ml.cli import VERBS, cli
+from gitops_ml.contracts.base import read_plain
 from gitops_ml.contracts.export import json_schemas
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "docs" / "reference"
 
 
 def command_text(command: click.Command, name: str, parent: click.Context | None = None) -> list[str]:
@@ -88,7 +90,55 @@ def files_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES = {"cli.md": cli_page, "files.md": files_page}
+def rows(title: str, parts: dict[str, Any] | None) -> list[str]:
+    """The inputs or the outputs of an action as a table."""
+    if not parts:
+        return []
+    lines = [f"## {title}", "", f"| {title[:-1].lower()} | meaning |", "|---|---|"]
+    for name, about in parts.items():
+        needed = " **Needed.**" if about.get("required") else ""
+        lines.append(f"| `{name}` | {about['description']}.{needed} |")
+    return [*lines, ""]
+
+
+def action_page(folder: str) -> str:
+    """actions/<folder>/README.md."""
+    action = read_plain(SUITE / folder / "action.yml")
+    inputs = action.get("inputs", {})
+    lines = [f"# {action['name']}", "", f"{action['description']}.", "", "```yaml"]
+    lines += [f"- uses: ./.github/actions/{folder} # elsewhere: OWNER/cookiecutter-gitops-ml/actions/{folder}@SHA"]
+    needed = [name for name, about in inputs.items() if about.get("required")]
+    lines += ["  with:", *[f"    {name}: ..." for name in needed]] if needed else []
+    lines += ["```", "", *rows("Inputs", inputs), *rows("Outputs", action.get("outputs"))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def actions_page() -> str:
+    """actions/README.md."""
+    lines = [
+        "# gitops-ml",
+        "",
+        "The machinery of a project made by cookiecutter-gitops-ml: one Python package, one command, `gitops-ml`, and the",
+        "GitHub Actions that call it. A generated project carries a copy of this folder in `.github/actions`; its README",
+        "and `gitops-ml --help` say the rest. Each action is one step that calls one verb: whatever CI does, a laptop does",
+        "with the same command. Written from the code by `make docs`.",
+        "",
+        "| action | what it does |",
+        "|---|---|",
+    ]
+    for folder in ACTIONS:
+        lines.append(f"| [{folder}]({folder}/README.md) | {read_plain(SUITE / folder / 'action.yml')['description']}. |")
+    return "\n".join(lines) + "\n"
+
+
+SUITE = ROOT / "actions"
+ACTIONS = sorted(path.parent.name for path in SUITE.glob("*/action.yml"))
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/reference/cli.md": cli_page,
+    "docs/reference/files.md": files_page,
+    "actions/README.md": actions_page,
+    **{f"actions/{folder}/README.md": partial(action_page, folder) for folder in ACTIONS},
+}
 
 
 def main() -> None:
@@ -96,9 +146,9 @@ def main() -> None:
     for name in sys.argv[1:]:
         print(PAGES[name](), end="")
     if len(sys.argv) == 1:
-        FOLDER.mkdir(parents=True, exist_ok=True)
         for name, page in PAGES.items():
-            (FOLDER / name).write_text(page(), encoding="utf-8")
+            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / name).write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def loads(data: bytes, sha256: str | None, origin: str = "the model") -> Any:
         raise ArtifactError(
             f"{origin} is not the file that was approved: its sha256 is {found[:12]}..., expected "
             f"{sha256[:12]}.... "
-            "Nothing was loaded. Fetch the right bytes (`uv run dvc pull`) or build again "
+            "Nothing was loaded. Fetch the right bytes (`uv run gitops-ml storage pull`) or build again "
             "(`uv run dvc repro`)."
         )
     _check_container(data, origin)
@@ -163,7 +163,9 @@ def _check_container(data: bytes, origin: str) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        raise ArtifactError(f"{origin} is a damaged zip. Fetch it again: `uv run dvc pull`.") from None
+        raise ArtifactError(
+            f"{origin} is a damaged zip. Fetch it again: `uv run gitops-ml storage pull`."
+        ) from None
     names = [member.filename for member in members]
     if "schema.json" not in names:
         more = (
@@ -195,7 +197,9 @@ def _what_it_is(data: bytes) -> str:
     if data.startswith(b"version https://git-lfs"):
         return "It is a Git LFS pointer: fetch the real file with `git lfs pull`."
     if data.startswith((b"outs:", b"md5:")):
-        return "It is a DVC pointer: name the file beside it, and fetch it with `uv run dvc pull`."
+        return (
+            "It is a DVC pointer: name the file beside it, and fetch it with `uv run gitops-ml storage pull`."
+        )
     return "Its first bytes are not those of a zip."
 
 

@@ -135,7 +135,7 @@ def header(path: Path | str, schema: Schema) -> list[str]:
     twice."""
     if not Path(path).is_file():
         raise DataError(
-            f"{path} is missing. Fetch it with `uv run dvc pull`, or name another table in "
+            f"{path} is missing. Fetch it with `uv run gitops-ml storage pull`, or name another table in "
             f"params.yaml (data.table)."
         )
     if Path(path).stat().st_size == 0:

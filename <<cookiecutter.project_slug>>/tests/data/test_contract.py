@@ -25,8 +25,8 @@ def test_the_table_keeps_the_contract(schema: Schema, params: Params, root: Path
     table = root / params.data.table
     if not table.exists():
         if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(f"{params.data.table} is missing: run uv run dvc pull", pytrace=False)
-        pytest.skip("run: uv run dvc pull")
+            pytest.fail(f"{params.data.table} is missing: run uv run gitops-ml storage pull", pytrace=False)
+        pytest.skip("run: uv run gitops-ml storage pull")
     frame = data.load(table, schema)
     assert list(frame) == [column.name for column in schema.kept]
 

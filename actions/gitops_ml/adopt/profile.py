@@ -36,7 +36,7 @@ def make_profile(schema: SchemaFile, table: Path, prepared: Path = PREPARED) -> 
     train, test = (part.num_rows for part in parts)
     data = pa.concat_tables(parts, promote_options="permissive")
     if not table.is_file():
-        raise Fault(f"{table} (params.yaml, data.table) is missing. Fetch it: uv run dvc pull")
+        raise Fault(f"{table} (params.yaml, data.table) is missing. Fetch it: uv run gitops-ml storage pull")
     raw_rows, without = _raw_rows(schema, table, train + test)
     columns = {name: column for name, column in schema.columns.items() if column.role != "ignored"}
     hashes = {name: _hashes(data.column(name)) for name in columns}

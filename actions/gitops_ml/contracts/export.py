@@ -21,6 +21,8 @@ CONTRACTS: dict[str, tuple[str, str]] = {
     "evaluation": ("reports/evaluation.json", "gitops_ml.contracts.evaluation:Evaluation"),
     "human_card": ("model_card.yaml", "gitops_ml.contracts.model_card:HumanCard"),
     "model_card": ("reports/model_card.json", "gitops_ml.contracts.model_card:ModelCard"),
+    "plan": ("plan.json", "gitops_ml.contracts.plan:Plan"),
+    "overrides": ("overrides.yaml", "gitops_ml.contracts.overrides:OverridesFile"),
     "candidate": ("candidate/manifest.json", "gitops_ml.contracts.candidate:Candidate"),
     "scores": ("scores/manifest.json", "gitops_ml.contracts.scores:Scores"),
     "verdict": ("verdict.json", "gitops_ml.contracts.verdict:Verdict"),

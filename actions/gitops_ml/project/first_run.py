@@ -122,6 +122,7 @@ def summary(root: Path, seconds: float, left: list[str]) -> str:
     lines += [
         "",
         f"  next      {facts.cd(root)}",
+        f"            {prefix}gitops-ml publish     to GitHub: shows what becomes visible to whom, asks before each step",
         f"            {prefix}gitops-ml status      what there is, what is stale, what to do next",
         f"            {prefix}gitops-ml reproduce   after a change: run the pipeline again and record it",
     ]

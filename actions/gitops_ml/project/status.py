@@ -48,9 +48,7 @@ def _safe(line: object, root: Path) -> str:
 
 def _model(root: Path) -> str:
     if facts.model(root) is None:
-        return (
-            f"its bytes are not on this machine{facts.score(root)}\nfetch them: {shell.prefix(root)}dvc pull"
-        )
+        return f"its bytes are not on this machine{facts.score(root)}\nfetch them: {shell.prefix(root)}gitops-ml storage pull"
     return f"{facts.model_line(root)}\n{facts.bytes_line(root)}"
 
 

@@ -1,0 +1,87 @@
+"""`gitops-ml build`: builds a commit and seals the result, for the judge and for whoever wants to see it before pushing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from gitops_ml import shell
+from gitops_ml.errors import Fault
+
+MODES = {
+    "stale": "what DVC finds stale, and with --main what CI has no record of",
+    "stages": "those of --stages, whatever their lock says",
+    "all": "every stage",
+    "update": "what follows when the sources of imported tables have newer rows",
+    "refresh": "what is needed after --main was merged into the folder",
+    "fork": "every stage, on rows made from schema.yaml if the table is not here; seals nothing",
+}
+
+
+@click.command()
+@click.option(
+    "--head", type=click.Path(path_type=Path, file_okay=False, exists=True), help="The checkout to build."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("candidate"), help="The candidate's folder."
+)
+@click.option(
+    "--mode",
+    type=click.Choice(list(MODES)),
+    default="stale",
+    help="What is built. " + "; ".join(f"{name}: {words}" for name, words in MODES.items()) + ".",
+)
+@click.option("--main", metavar="COMMIT", help="The commit of main to compare with, or to merge (refresh).")
+@click.option("--stages", default="", help="Names with commas, as `gitops-ml plan` says them; may be empty.")
+def build(head: Path | None, out: Path, mode: str, main: str | None, stages: str) -> None:
+    """Run what must be run, without a run-cache, and write the candidate: files, bytes and their digests."""
+    from gitops_ml.build import run
+    from gitops_ml.build.environment import outputs
+
+    root = head.resolve() if head is not None else shell.project()
+    wanted = [name for name in re.split(r"[,\s]+", stages) if name]
+    if wanted and mode != "stages":
+        raise Fault(f"--stages is for --mode stages; --mode {mode} decides itself what is built.")
+    if mode == "refresh" and not main:
+        raise Fault("--mode refresh needs the commit to merge: --main COMMIT")
+    if mode == "fork":
+        _rehearse(root)
+        outputs(changed=False, digest="", lock="", model_sha256="")
+        return
+    names = wanted if mode == "stages" else run.every_stage(root) if mode == "all" else None
+    sealed = run.build(
+        root,
+        out.absolute(),
+        stages=names,
+        base=main if mode == "stale" else None,
+        update=mode == "update",
+        merge=main if mode == "refresh" else None,
+        say=click.echo,
+    )
+    if sealed is None:
+        click.echo("nothing to build: no source moved, and nothing is stale")
+        outputs(changed=False, digest="", lock="", model_sha256="")
+        return
+    found = sealed.candidate
+    ran = ", ".join(found.stages) or "nothing: CI built it before"
+    click.echo(f"built     {ran}  ({sum(found.seconds.values()):.1f} s)")
+    click.echo(f"model     {found.model.path}  {found.model.size:,} bytes  sha256 {found.model.sha256[:12]}")
+    click.echo(
+        f"to commit {len(found.files)} changed, {len(found.removed)} removed; dvc.lock {found.lock[:12]}"
+    )
+    click.echo(f"digest    {sealed.digest}")
+    outputs(changed=sealed.changed, digest=sealed.digest, lock=found.lock, model_sha256=found.model.sha256)
+
+
+def _rehearse(root: Path) -> None:
+    """Run the pipeline on made-up rows: it shows that the code runs, and nothing else."""
+    from gitops_ml.build import run, synthetic
+
+    made = synthetic.write(root)
+    click.echo(synthetic.HEADER if made is not None else "the table is here: its own rows are used")
+    log = run.rehearse(root, made, click.echo)
+    click.echo(
+        f"ran: {', '.join(log.ran) or 'nothing'}" + (f" ({synthetic.HEADER})" if made is not None else "")
+    )

@@ -1,0 +1,295 @@
+"""Champion and challenger predict the same rows, each by its own code in its own environment, without seeing the target."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gitops_ml import shell
+from gitops_ml.build import trees
+from gitops_ml.build.environment import last_lines, python_of, scrubbed
+from gitops_ml.build.run import Pull, _storage_pull
+from gitops_ml.build.seal import object_path, sha256_of
+from gitops_ml.build.sealed import model_file, opened
+from gitops_ml.build.workshop import fresh
+from gitops_ml.contracts.base import read_plain
+from gitops_ml.contracts.schema import SchemaFile
+from gitops_ml.contracts.scores import Champion, Scored, Scores
+from gitops_ml.errors import Fault
+
+MODEL = "models/model.skops"
+SECONDS = 1800
+"""A model that scores longer than this is not one to wait for."""
+INSTALL = ("uv", "sync", "--no-default-groups")
+
+
+class Named(Protocol):
+    """What we need to know of the champion."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def revision(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+Find = Callable[[Path, str], Named | None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The scores and the sha256 of their manifest."""
+
+    scores: Scores
+    digest: str
+
+
+def score(
+    candidate: Path,
+    head: Path,
+    base: Path,
+    out: Path,
+    *,
+    digest: str | None = None,
+    find: Find | None = None,
+    pull: Pull | None = None,
+    install: Sequence[str] | None = None,
+    python: str | None = None,
+    seconds: float = SECONDS,
+    say: Callable[[str], None] = print,
+) -> Result:
+    """Score the candidate's test rows with both models and write ``out``.
+
+    ``base``: a checkout of the base branch with its tags; it says who the champion is. What keeps the champion from
+    predicting is written down, for the judge to weigh; what keeps the challenger from it is a :class:`Fault`.
+    ``install``: the command that makes a champion's environment (default: uv sync).
+    """
+    sealed = opened(candidate, digest)
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        with fresh("gitops-ml-score-") as desk:
+            rows = desk / "rows.parquet"
+            count = _without_target(object_path(candidate, sealed.test_rows.md5), rows, (head, base))
+            # The champion first: what runs afterwards is the pull request's code.
+            champion = _champion(
+                base, desk, rows, count, partial / "champion.parquet", find, pull, install, seconds
+            )
+            model = desk / "candidate" / "model.skops"
+            model.parent.mkdir()
+            shutil.copy(model_file(candidate, sealed), model)
+            say(f"challenger: {sealed.model.sha256[:12]} predicts {count:,} rows")
+            try:
+                challenger = _predict(
+                    head,
+                    python or python_of(head),
+                    model,
+                    sealed.model.sha256,
+                    rows,
+                    count,
+                    partial / "challenger.parquet",
+                    sealed.head,
+                    seconds,
+                )
+            except Fault as fault:
+                raise Fault(
+                    f"the new model cannot be scored, so it cannot be judged: {fault}\n"
+                    "Try it: python -m <package>.score --model models/model.skops --input TABLE --output out.parquet"
+                ) from None
+        if champion is not None and champion.scored is not None:
+            now = sha256_of(partial / champion.scored.file)
+            if now != champion.scored.sha256:
+                raise Fault(
+                    "the champion's predictions changed while the challenger's code ran. Look at that code."
+                )
+        manifest = sha256_of(candidate / "manifest.json")
+        test_rows = sha256_of(object_path(candidate, sealed.test_rows.md5))
+        scores = Scores(
+            version=1, candidate=manifest, test_rows=test_rows, challenger=challenger, champion=champion
+        )
+        if manifest != (digest or manifest):
+            raise Fault("the candidate changed while its code ran. Look at that code.")
+        scores.write_json(partial / "manifest.json")
+        result = Result(scores, sha256_of(partial / "manifest.json"))
+        shutil.rmtree(out, ignore_errors=True)
+        os.rename(partial, out)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return result
+
+
+# ---------------------------------------------------------------- rows
+
+
+def _without_target(source: Path, rows: Path, projects: Sequence[Path]) -> int:
+    """Write the test rows without what is to be predicted; how many there are. Raises :class:`Fault`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    targets = set()
+    for project in projects:
+        path = project / "schema.yaml"
+        if path.is_file():
+            targets.add(SchemaFile.read(path).target)
+    try:
+        table = pq.read_table(source)
+    except (pa.ArrowException, OSError) as wrong:
+        raise Fault(f"the test rows (data/prepared/test.parquet) are not Parquet: {wrong}") from None
+    if not table.num_rows:
+        raise Fault("there are no test rows, so nothing can be compared. See data.split in params.yaml.")
+    kept = [name for name in table.column_names if name not in targets]
+    pq.write_table(table.select(kept).replace_schema_metadata(None), rows)
+    return int(table.num_rows)
+
+
+# ---------------------------------------------------------------- the two models
+
+
+def _champion(
+    base: Path,
+    desk: Path,
+    rows: Path,
+    count: int,
+    output: Path,
+    find: Find | None,
+    pull: Pull | None,
+    install: Sequence[str] | None,
+    seconds: float,
+) -> Champion | None:
+    """The champion's predictions, or why there are none. Its tree, bytes and environment are made for it and removed."""
+    named = (find or _find)(base, "HEAD")
+    if named is None:
+        return None
+    facts = {"version": named.version, "revision": named.revision, "sha256": named.sha256}
+    tree = desk / "champion"
+    try:
+        trees.commit_of(base, named.revision)
+        shell.git(base, "worktree", "add", "--quiet", "--detach", "--force", str(tree), named.revision)
+        project = tree / (shell.ask_git(base, "rev-parse", "--show-prefix") or "")
+        (pull or _storage_pull)(project, [MODEL])
+        model = project / MODEL
+        if not model.is_file() or sha256_of(model) != named.sha256:
+            raise Fault(f"the bytes of {named.version} (sha256 {named.sha256[:12]}) are not in the storage.")
+        python = _install(project, install, seconds)
+        scored = _predict(project, python, model, named.sha256, rows, count, output, named.revision, seconds)
+        return Champion.parse({**facts, "scored": scored.model_dump(), "error": None}, "scores")
+    except (Fault, OSError) as wrong:
+        output.unlink(missing_ok=True)
+        return Champion.parse({**facts, "scored": None, "error": last_lines(str(wrong), 8)[:2000]}, "scores")
+    finally:
+        shutil.rmtree(tree, ignore_errors=True)
+        shell.ask_git(base, "worktree", "prune")
+
+
+def _find(base: Path, revision: str) -> Named | None:
+    from gitops_ml.delivery.champion import champion
+
+    found: Named | None = champion(base, revision)
+    return found
+
+
+def _install(project: Path, install: Sequence[str] | None, seconds: float) -> str:
+    """Make the environment that the champion was released with; its Python."""
+    if install is None:
+        frozen = ["--frozen"] if (project / "uv.lock").is_file() else []
+        install = [*INSTALL, *frozen]
+    if install:
+        env = scrubbed(python_of(project))
+        code, words, _ = _run(list(install), project, env, seconds)
+        if code:
+            raise Fault(f"its environment could not be made ({' '.join(install)}):\n{last_lines(words, 6)}")
+    return python_of(project)
+
+
+def _predict(
+    project: Path,
+    python: str,
+    model: Path,
+    sha256: str,
+    rows: Path,
+    count: int,
+    output: Path,
+    revision: str,
+    seconds: float,
+) -> Scored:
+    """One model's predictions by the score contract. Raises :class:`Fault` with what its code said."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    command = [python, "-m", f"{package(project)}.score", "--model", str(model), "--sha256", sha256]
+    command += ["--input", str(rows), "--output", str(output.absolute())]
+    code, words, took = _run(command, project, scrubbed(python), seconds)
+    if code:
+        raise Fault(f"its score command ended with status {code}:\n{last_lines(words, 8)}")
+    if output.is_symlink() or not output.is_file():
+        raise Fault("its score command wrote no predictions.")
+    try:
+        table = pq.ParquetFile(output)
+        names, found = table.schema_arrow.names, table.metadata.num_rows
+    except (pa.ArrowException, OSError) as wrong:
+        raise Fault(f"its predictions are not Parquet: {wrong}") from None
+    if "prediction" not in names:
+        raise Fault(f"its predictions have no column `prediction`, but {', '.join(names[:6]) or 'none'}.")
+    if found != count:
+        raise Fault(
+            f"it predicted {found:,} rows of {count:,}: one prediction for each row, in order, is asked for."
+        )
+    return Scored(
+        file=output.name,
+        sha256=sha256_of(output),
+        model_sha256=sha256,
+        revision=revision,
+        rows=count,
+        seconds=round(took, 3),
+    )
+
+
+def package(project: Path) -> str:
+    """The name of the project's Python package. Raises :class:`Fault`."""
+    content = read_plain(project / ".gitops-ml.yaml")
+    answers = content.get("answers") if isinstance(content, dict) else None
+    name = str(answers.get("package_name", "")) if isinstance(answers, dict) else ""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise Fault(f".gitops-ml.yaml: answers.package_name is {name!r}, which is no Python package.")
+    return name
+
+
+def _run(command: list[str], root: Path, env: Mapping[str, str], seconds: float) -> tuple[int, str, float]:
+    """Status, output and wall time; a command that hangs is ended with all it started. Raises :class:`Fault`."""
+    started = time.monotonic()
+    try:
+        child = subprocess.Popen(
+            command,
+            cwd=root,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        raise Fault(f"the program {command[0]} was not found.") from None
+    try:
+        words, _ = child.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        raise Fault(f"it did not end within {seconds:.0f} s.") from None
+    except BaseException:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        raise
+    return child.returncode, words, time.monotonic() - started

@@ -1,0 +1,40 @@
+"""`gitops-ml score`: lets champion and challenger predict the candidate's test rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitops_ml import shell
+
+FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+
+
+@click.command()
+@click.option("--candidate", type=FOLDER, default=Path("candidate"), help="What `gitops-ml build` wrote.")
+@click.option("--digest", help="sha256 of the candidate's manifest, as the build said it.")
+@click.option("--head", type=FOLDER, help="The checkout that was built.")
+@click.option("--base", type=FOLDER, help="A checkout of the base branch, with its tags (default: the same).")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("scores"), help="Where the scores go.")
+def score(candidate: Path, digest: str | None, head: Path | None, base: Path | None, out: Path) -> None:
+    """Score the test rows with the candidate's model, and with the model that it would replace."""
+    from gitops_ml.build import score as scoring
+    from gitops_ml.build.environment import outputs
+
+    root = head.resolve() if head is not None else shell.project()
+    other = base.resolve() if base is not None else root
+    result = scoring.score(
+        candidate.absolute(), root, other, out.absolute(), digest=digest or None, say=click.echo
+    )
+    found = result.scores
+    click.echo(f"challenger {found.challenger.rows:,} rows in {found.challenger.seconds:.1f} s")
+    if found.champion is None:
+        click.echo("champion   none: this would be the first model")
+    elif found.champion.scored is None:
+        reason = (found.champion.error or "unknown").splitlines()[0]
+        click.echo(f"champion   {found.champion.version} could not be scored: {reason}")
+    else:
+        click.echo(f"champion   {found.champion.version}, {found.champion.scored.seconds:.1f} s")
+    click.echo(f"digest     {result.digest}")
+    outputs(digest=result.digest)

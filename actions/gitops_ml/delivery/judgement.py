@@ -1,0 +1,127 @@
+"""Whether main may be released: judged once more, with the policy that main had before the merge; or approved by a person."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from gitops_ml import shell
+from gitops_ml.build.derived import protected
+from gitops_ml.contracts.verdict import Verdict
+from gitops_ml.delivery import tree
+from gitops_ml.forge.client import Forge
+from gitops_ml.forge.records import Pull
+
+Word = Literal["pass", "accepted", "override"]
+SPEAKS = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What the jobs before made, by digest: the folders of candidate and scores, and the Bento if there is one."""
+
+    candidate: Path
+    digest: str
+    scores: Path
+    scores_digest: str
+    bento: Path | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is judged. ``root``: a checkout of the commit. ``before``: whose policy judges. ``brought``: what came to main."""
+
+    root: Path
+    built: Built
+    before: str
+    brought: str
+
+
+Judge = Callable[[Case], Verdict]
+
+
+def by_the_gate(case: Case) -> Verdict:
+    """The verdict of :mod:`gitops_ml.gate`, with policy and schema of ``before``. Raises :class:`Fault`."""
+    from gitops_ml.gate.judge import judge
+    from gitops_ml.gate.read import gather
+
+    with tempfile.TemporaryDirectory(prefix="gitops-ml-") as folder:
+        base = Path(folder)
+        for name in ("policy.yaml", "schema.yaml"):
+            content = tree.content(case.root, case.before, name)
+            if content is not None:
+                (base / name).write_bytes(content)
+        evidence = gather(
+            case.built.candidate,
+            case.built.scores,
+            base=base,
+            head=case.root,
+            today=datetime.now(UTC).date(),
+            candidate_digest=case.built.digest,
+            scores_digest=case.built.scores_digest,
+            protected=[
+                path for path in tree.changed(case.root, case.before, case.brought) if protected(path)
+            ],
+        )
+        return judge(evidence)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdict; and in one word how it was passed, None if it was not. ``why``: a sentence for people."""
+
+    verdict: Verdict
+    word: Word | None
+    why: str
+
+
+def brought(root: Path, commit: str) -> str:
+    """The commit of main's own line that brought the lock to it: a merge counts, what was merged does not."""
+    found = shell.git(root, "log", "--first-parent", "--format=%H", "-1", commit, "--", "dvc.lock")
+    return found or commit
+
+
+def policy_revision(root: Path, commit: str) -> str:
+    """Whose policy.yaml judges: main's before the merge. A change cannot lower the bar for itself.
+
+    Without a parent, or where the parent had no policy, it is the commit's own.
+    """
+    parent = shell.ask_git(root, "rev-parse", "--quiet", "--verify", f"{brought(root, commit)}^1")
+    return parent if parent and tree.blob_id(root, parent, "policy.yaml") else commit
+
+
+def judged(forge: Forge, root: Path, commit: str, verdict: Verdict) -> Judged:
+    """What a verdict allows. ``needs-human`` is passed by an approval of the merged head, given before or after the merge."""
+    if verdict.overall == "pass":
+        overridden = [check.title for check in verdict.checks if check.override]
+        if overridden:
+            return Judged(verdict, "override", f"passed with an override: {', '.join(overridden)}")
+        return Judged(verdict, "pass", f"all {len(verdict.checks)} checks pass")
+    if verdict.overall == "block":
+        return Judged(verdict, None, "it is blocked")
+    pulls = [pull for pull in forge.pulls_of(brought(root, commit)) if pull.merged]
+    for pull in pulls:
+        approver = approved_by(forge, pull)
+        if approver:
+            return Judged(verdict, "accepted", f"approved by {approver} in #{pull.number}")
+    where = f"#{pulls[0].number}" if pulls else "no pull request"
+    return Judged(
+        verdict, None, f"it needs a person, and nobody with write access approved its head ({where})"
+    )
+
+
+def approved_by(forge: Forge, pull: Pull) -> str | None:
+    """Who approved the very head that was merged: somebody else than its author, with write access, who did not withdraw."""
+    last = {}
+    for review in forge.reviews(pull.number):  # oldest first: the last word of each counts
+        if review.state in SPEAKS:
+            last[review.user] = review
+    for user, review in last.items():
+        ours = review.state == "APPROVED" and review.commit == pull.head_sha
+        if ours and user != pull.author and not user.endswith("[bot]") and forge.can_write(user):
+            return user
+    return None

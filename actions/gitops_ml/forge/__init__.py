@@ -1,0 +1,1 @@
+"""Git plumbing and the GitHub REST API: the only place that talks to GitHub."""

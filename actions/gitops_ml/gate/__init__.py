@@ -1,0 +1,1 @@
+"""Champion against challenger: reads and checks the evidence, and judges it. The judgement is a pure function."""

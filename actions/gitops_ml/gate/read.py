@@ -1,0 +1,232 @@
+"""Gathers the evidence from the folders of build and score, and believes nothing that is not borne out by a digest.
+
+The chain: the manifests by the digests that travel as job outputs; files and objects by the manifests; the lock by
+its blob id; objects and reports by the lock; the model by its sha256 in all four places that name it; predictions
+by the scores' manifest. What breaks it is :class:`Forged`, with the link that broke.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitops_ml import __version__
+from gitops_ml.build.seal import object_path
+from gitops_ml.build.sealed import opened
+from gitops_ml.contracts.candidate import Candidate
+from gitops_ml.contracts.evaluation import Evaluation
+from gitops_ml.contracts.metrics import Metrics
+from gitops_ml.contracts.model_card import ModelCard
+from gitops_ml.contracts.overrides import OverridesFile
+from gitops_ml.contracts.policy import PolicyFile
+from gitops_ml.contracts.schema import SchemaFile
+from gitops_ml.contracts.scores import Scored, Scores
+from gitops_ml.contracts.verdict import Measurements, Side
+from gitops_ml.errors import Fault
+from gitops_ml.gate.chain import AGAIN, Source, plain
+from gitops_ml.gate.evidence import Evidence, Forged, Player
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA, POLICY, OVERRIDES = "schema.yaml", "policy.yaml", "overrides.yaml"
+METRICS, EVALUATION, CARD = "reports/metrics.json", "reports/evaluation.json", "reports/model_card.json"
+
+
+def gather(
+    candidate: Path,
+    scores: Path,
+    *,
+    base: Path,
+    head: Path,
+    today: date,
+    candidate_digest: str | None = None,
+    scores_digest: str | None = None,
+    protected: Sequence[str] = (),
+    alone: bool = False,
+) -> Evidence:
+    """The evidence. Raises :class:`Forged` where two pieces disagree, :class:`Fault` where a file of people is not valid.
+
+    ``base``: a checkout of the base branch (policy.yaml, schema.yaml of today's callers). ``head``: a checkout of the
+    commit that was built (schema.yaml, overrides.yaml, and reports that the build left as they were). The digests are
+    those of both manifests as job outputs; None on a laptop. ``protected``: files
+    of the pull request that only people may change (see ``build.derived``). ``alone``: see :class:`Evidence`.
+    """
+    try:
+        sealed = opened(candidate, candidate_digest)
+    except Forged:
+        raise
+    except Fault as wrong:
+        raise Forged(f"the candidate: {wrong}") from None
+    source = Source(candidate, head, sealed)
+    source.check()
+    given = _scores(scores, scores_digest)
+    manifest = _sha256((candidate / "manifest.json").read_bytes())
+    if given.candidate != manifest:
+        raise Forged(f"the scores are of candidate {given.candidate[:12]}, not of {manifest[:12]}. {AGAIN}")
+    rows_file = object_path(candidate, sealed.test_rows.md5)
+    rows_sha256 = _sha256(rows_file.read_bytes())
+    if given.test_rows != rows_sha256:
+        raise Forged(
+            f"the scores are of test rows {given.test_rows[:12]}, the candidate's are {rows_sha256[:12]}. {AGAIN}"
+        )
+    if given.challenger.model_sha256 != sealed.model.sha256:
+        raise Forged(
+            f"the scores are of model {given.challenger.model_sha256[:12]}, the candidate's is "
+            f"{sealed.model.sha256[:12]}. {AGAIN}"
+        )
+    schema = SchemaFile.parse(source.yaml(SCHEMA), f"{SCHEMA} of the pull request")
+    truth, groups = _rows(rows_file, schema)
+    policy = (base / POLICY).read_bytes() if (base / POLICY).is_file() else b""
+    overrides = _overrides(source)
+    return Evidence(
+        policy=PolicyFile.read(base / POLICY),
+        policy_sha256=_sha256(policy),
+        old_schema=SchemaFile.read(base / SCHEMA) if (base / SCHEMA).is_file() else None,
+        new_schema=schema,
+        test_rows=rows_sha256,
+        truth=truth,
+        groups=groups,
+        challenger=Player(
+            Side(
+                version=None,
+                revision=None,  # the commit that will hold these bytes is not made yet
+                sha256=sealed.model.sha256,
+                predictions=given.challenger.sha256,
+            ),
+            _predictions(scores, given.challenger, len(truth), "challenger"),
+        ),
+        champion=_champion(scores, given, len(truth)),
+        metrics=source.report(METRICS, Metrics),
+        evaluation=_evaluation(source, sealed),
+        card=source.report(CARD, ModelCard) if source.has(CARD) else None,
+        lock=sealed.lock,
+        suite=__version__,
+        protected=tuple(protected),
+        overrides=tuple(one for one in overrides.overrides if one.expires >= today),
+        expired=tuple(one for one in overrides.overrides if one.expires < today),
+        alone=alone,
+    )
+
+
+def measurements(candidate: Path, scores: Path, champion_bytes: int | None = None) -> Measurements:
+    """What clocks and scales said, of folders that :func:`gather` has checked."""
+    sealed, given = Candidate.read(candidate / "manifest.json"), Scores.read(scores / "manifest.json")
+    seconds = {"challenger": given.challenger.seconds}
+    if given.champion and given.champion.scored:
+        seconds["champion"] = given.champion.scored.seconds
+    size = {"challenger": sealed.model.size}
+    return Measurements(
+        version=1,
+        platform=sealed.platform,
+        build_seconds=sealed.seconds,
+        score_seconds=seconds,
+        model_bytes=size | ({} if champion_bytes is None else {"champion": champion_bytes}),
+    )
+
+
+def _evaluation(source: Source, sealed: Candidate) -> Evaluation:
+    evaluation = source.report(EVALUATION, Evaluation)
+    if evaluation.model_sha256 != sealed.model.sha256:
+        raise Forged(
+            f"{EVALUATION} is of model {evaluation.model_sha256[:12]}, the candidate's is {sealed.model.sha256[:12]}. "
+            "Evaluate this one: dvc repro"
+        )
+    return evaluation
+
+
+def _overrides(source: Source) -> OverridesFile:
+    if not (source.head / OVERRIDES).exists() and not (source.head / OVERRIDES).is_symlink():
+        return OverridesFile(version=1)
+    return OverridesFile.parse(source.yaml(OVERRIDES), OVERRIDES)
+
+
+def _scores(folder: Path, digest: str | None) -> Scores:
+    content = _bytes_of(folder, "manifest.json")
+    if digest is not None and _sha256(content) != digest:
+        raise Forged(f"the manifest of the scores is not the one that the score job wrote: swapped. {AGAIN}")
+    return Scores.read(folder / "manifest.json")
+
+
+def _champion(folder: Path, given: Scores, rows: int) -> Player | None:
+    champion = given.champion
+    if champion is None:
+        return None
+    scored = champion.scored
+    if scored is not None and (
+        scored.model_sha256 != champion.sha256 or scored.revision != champion.revision
+    ):
+        raise Forged(f"the champion's predictions are of another model or revision than it is. {AGAIN}")
+    side = Side(
+        version=champion.version,
+        revision=champion.revision,
+        sha256=champion.sha256,
+        predictions=None if scored is None else scored.sha256,
+    )
+    if scored is None:
+        return Player(side, None, champion.error or "nobody said why")
+    return Player(side, _predictions(folder, scored, rows, "champion"))
+
+
+def _predictions(folder: Path, scored: Scored, rows: int, who: str) -> pd.DataFrame:
+    """Predictions, checked against their digest and the number of test rows: numbers, and the predicted labels."""
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    content = _bytes_of(folder, scored.file)
+    if _sha256(content) != scored.sha256:
+        raise Forged(f"{scored.file} ({who}) is not what the score job wrote: changed or swapped. {AGAIN}")
+    try:
+        file = pq.ParquetFile(io.BytesIO(content))
+        names = [n for n in file.schema_arrow.names if n == "prediction" or n.startswith("score_")]
+        table = file.read(columns=names)
+    except (pa.ArrowException, OSError) as wrong:
+        raise Forged(f"{scored.file} ({who}) is not Parquet: {wrong}") from None
+    if table.num_rows != rows or scored.rows != rows:
+        raise Forged(
+            f"{scored.file} ({who}) has {table.num_rows:,} rows, its manifest says {scored.rows:,}, and there are {rows:,} "
+            f"test rows. {AGAIN}"
+        )
+    numbers = [f.name for f in table.schema if f.name.startswith("score_")]
+    strange = [name for name in numbers if not pa.types.is_floating(table.schema.field(name).type)]
+    if strange:
+        raise Forged(f"{scored.file} ({who}): column {strange[0]!r} does not hold numbers. {AGAIN}")
+    return table.to_pandas(ignore_metadata=True)  # type: ignore[no-any-return]
+
+
+def _rows(file: Path, schema: SchemaFile) -> tuple[pd.Series, pd.Series | None]:
+    """The target of the test rows, and their groups where schema.yaml declares some."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    group = schema.one("group")
+    wanted = [schema.target] if group is None else [schema.target, group]
+    try:
+        parquet = pq.ParquetFile(file)
+        missing = [name for name in wanted if name not in parquet.schema_arrow.names]
+        if missing:
+            raise Forged(f"the test rows have no column {missing[0]!r}, which {SCHEMA} names. {AGAIN}")
+        table = parquet.read(columns=wanted)
+    except (pa.ArrowException, OSError) as wrong:
+        raise Forged(f"the test rows are not Parquet: {wrong}") from None
+    if not table.num_rows or table[schema.target].null_count:
+        raise Forged(
+            "the test rows are none, or some have no target. prepare must leave such rows out: dvc repro"
+        )
+    frame = table.to_pandas(ignore_metadata=True)
+    return frame[schema.target], None if group is None else frame[group]
+
+
+def _bytes_of(folder: Path, name: str) -> bytes:
+    if "/" in name or name in ("", ".", "..") or not plain(folder, name):
+        raise Forged(f"{folder.name}/{name} is missing, or no plain file. {AGAIN}")
+    return (folder / name).read_bytes()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,148 @@
+"""The figures of a verdict: one sentence on the primary metric, and the table of both models' metrics."""
+
+from __future__ import annotations
+
+from gitops_ml.card.markdown import number, table
+from gitops_ml.contracts.verdict import Check, Verdict
+from gitops_ml.report.summary import mark, plain_name
+from gitops_ml.report.text import MINUS, clip, version, words
+
+ROWS = 12
+MEANING = {
+    "improved": "better",
+    "no measurable change": "not worse",
+    "worse within margin": "worse, within the margin",
+    "regression": "worse",
+    "cannot tell": "cannot tell",
+}
+
+
+def metric_name(metric: str) -> str:
+    """What people call it; a name of the team's own, or of a stranger, as harmless text."""
+    return words(plain_name(clip(metric)))
+
+
+def level(one: Check) -> str:
+    """The level of its interval: 95%."""
+    return f"{(one.level or 0.95) * 100:g}%"
+
+
+def signed(value: float | None) -> str:
+    """A difference with its sign; a true minus, so that a range reads well."""
+    if value is None:
+        return "unknown"
+    sign = MINUS if value < 0 else "+" if value > 0 else ""
+    return f"{sign}{number(abs(value))}"
+
+
+def _quality(verdict: Verdict) -> Check | None:
+    return next((one for one in verdict.checks if one.id.startswith("quality/")), None)
+
+
+def margin(one: Check) -> str:
+    """A comparison that stands in the way: the figures, the margin, and how many rows would decide it."""
+    if one.champion is None or one.challenger is None:
+        return words(one.reason)
+    said = f"{number(one.champion)} → {number(one.challenger)}: {signed(one.estimate)}"
+    if one.low is not None and one.high is not None:
+        said += f" ({level(one)} interval {signed(one.low)} to {signed(one.high)})"
+    limit = f"{abs(one.threshold or 0.0):g}"
+    if one.outcome == "fail":
+        return f"{said} is beyond the margin of {limit}, and no accident of the {one.n or 0:,} test rows."
+    if one.low is None:
+        return f"{said}. {words(one.reason.rpartition('Cannot tell: ')[2])}"
+    needed = one.evidence.get("rows_needed")
+    more = f" About {needed:,} would tell, if the difference stayed." if isinstance(needed, int) else ""
+    return f"{said}: the {one.n or 0:,} test rows do not rule out a loss of {limit}.{more}"
+
+
+def sentence(verdict: Verdict) -> str:
+    """What became of the primary metric. Empty if it is not known."""
+    one = _quality(verdict)
+    if one is not None and one.metric and one.challenger is not None and one.champion is not None:
+        if one.low is None or one.high is None:
+            range_ = ""
+        else:
+            range_ = f", {level(one)} interval {signed(one.low)} to {signed(one.high)}"
+        return (
+            f"{metric_name(one.metric)} {number(one.champion)} → {number(one.challenger)} "
+            f"({signed(one.estimate)}{range_}): {words(one.evidence.get('outcome', 'unknown'))}."
+        )
+    dummy = next((one for one in verdict.checks if one.id == "floor/dummy"), None)
+    if dummy is None or dummy.metric is None or dummy.challenger is None:
+        return ""
+    reached = f"{metric_name(dummy.metric)} {number(dummy.challenger)} on {dummy.n:,} test rows"
+    if verdict.first_model:
+        return f"{reached}. Nothing is served yet: floors and card decide."
+    return f"{reached}, compared with no other model."
+
+
+def figures(verdict: Verdict) -> str:
+    """The table: the primary metric with its interval, other metrics, and the limits of policy.yaml."""
+    one = _quality(verdict)
+    floors = {
+        floor.metric: floor
+        for floor in verdict.checks
+        if floor.id.startswith("floor/") and floor.id != "floor/dummy" and floor.metric
+    }
+    if one is None or one.metric is None:
+        return _alone(verdict, floors)
+    champion = verdict.inputs.champion
+    old = version(champion.version or champion.sha256[:8]) if champion else "champion"
+    decided = [
+        f"{metric_name(one.metric)}, n = {one.n or 0:,}",
+        number(one.champion),
+        number(one.challenger),
+        signed(one.estimate) + (f" ({signed(one.low)} to {signed(one.high)})" if one.low is not None else ""),
+        f"{mark(one)} {MEANING.get(one.evidence.get('outcome', ''), 'unknown')}",
+    ]
+    others = {
+        metric: (entry.get("champion"), entry.get("challenger"))
+        for metric, entry in one.evidence.get("others", {}).items()
+    }
+    others |= {name: (None, floor.challenger) for name, floor in floors.items() if name not in others}
+    rows = [decided]
+    for metric, (before, after) in others.items():
+        if metric == one.metric:
+            continue
+        change = signed(after - before) if before is not None and after is not None else ""
+        rows.append(
+            [
+                metric_name(metric),
+                "" if before is None else number(before),
+                number(after),
+                change,
+                _limit(floors.get(metric)),
+            ]
+        )
+    if one.metric in floors:
+        rows[0][4] += f", {_limit(floors[one.metric])}"
+    # Rows with a limit are never the ones that are cut.
+    rows = [rows[0], *sorted(rows[1:], key=lambda cells: not cells[4])[:ROWS]]
+    return table(["check", old, "this PR", f"difference ({level(one)})", ""], rows, frozenset({1, 2, 3}))
+
+
+def _alone(verdict: Verdict, floors: dict[str, Check]) -> str:
+    """Without a champion there is nothing to compare: each limit, and whether it is reached."""
+    dummy = next((one for one in verdict.checks if one.id == "floor/dummy"), None)
+    rows = []
+    if dummy is not None and dummy.metric is not None:
+        rows.append(
+            [
+                f"{metric_name(dummy.metric)}, n = {dummy.n or 0:,}",
+                number(dummy.challenger),
+                f"{mark(dummy)} guessing reaches {number(dummy.threshold)}",
+            ]
+        )
+    rows += [
+        [metric_name(metric), number(floor.challenger), _limit(floor)]
+        for metric, floor in list(floors.items())[:ROWS]
+    ]
+    return table(["check", "this PR", ""], rows, frozenset({1})) if rows else ""
+
+
+def _limit(floor: Check | None) -> str:
+    if floor is None:
+        return ""
+    words_ = "at most" if " at most " in floor.title else "at least"
+    return f"{mark(floor)} {words_} {floor.threshold:g}"

@@ -1,0 +1,98 @@
+"""Comments without a verdict: something stopped on the way, there is nothing to build, or a pointer is moved."""
+
+from __future__ import annotations
+
+from gitops_ml.card.markdown import bytes_, folded, table
+from gitops_ml.contracts.pointer import Pointer
+from gitops_ml.report.context import MARKER
+from gitops_ml.report.text import block, clip, joined, name, some, version, words
+
+# Stage of the workflow -> what stopped, and how a person tries it on a laptop.
+STAGES = {
+    "check": ("the project's own tests or linters fail", "uv run pytest"),
+    "build": ("the pipeline does not run through", "uv run dvc repro"),
+    "score": ("the new model cannot be scored", "uv run gitops-ml preview"),
+    "judge": ("the evidence was refused", "uv run gitops-ml preview"),
+}
+
+
+def failed(stage: str, reason: str, log_url: str = "", verdict: str = "") -> str:
+    """A check, build, score or judge that stopped: which, why (the log's last lines), and how to try it.
+
+    ``verdict``: the comment on the model, where there is one all the same.
+    """
+    what, command = STAGES.get(stage, (f"{clip(stage)} failed", "uv run gitops-ml preview"))
+    log = f"[The whole log]({log_url})." if log_url else ""
+    return joined(
+        [
+            f"{MARKER}\n### ⛔ Blocked: {words(what)}",
+            f"The workflow stopped in **{words(stage, 40)}**"
+            + (":" if verdict else ", so there is no model to judge:"),
+            block(reason or "Nothing was said about it."),
+            log,
+            f"**To go on:** try it on your machine with `{command}`, correct it, and push; this comment is then replaced.",
+            folded("What the gate says of the model", verdict.removeprefix(MARKER)) if verdict else "",
+        ]
+    )
+
+
+def nothing(
+    changed: tuple[str, ...] = (), protected: tuple[str, ...] = (), champion: str | None = None
+) -> str:
+    """A pull request without a new model. ``champion``: the version that stays."""
+    stays = f"**{version(champion)}** stays" if champion else "No model is served yet, and none is made here"
+    files = f" It changes {some([name(path, 80) for path in changed], 8, 'files')}." if changed else ""
+    if not protected:
+        return joined(
+            [
+                f"{MARKER}\n### 💤 Nothing to build",
+                f"No data, code or param of the pipeline changes, so the model is the same. {stays}.{files}",
+                "**Next:** review and merge.",
+            ]
+        )
+    return joined(
+        [
+            f"{MARKER}\n### ✋ Needs a human: it changes the rules that judge others",
+            f"**⚠️ Read these files first:** {some([name(path, 80) for path in protected], 10, 'files')}. "
+            "They take effect with the merge.",
+            f"There is nothing to build. {stays}.{files}",
+            "**Next:** someone other than the author, with write access, approves this commit "
+            "(Files changed → Review changes → Approve).",
+        ]
+    )
+
+
+def pointer(environment: str, old: Pointer | None, new: Pointer, problems: tuple[str, ...] = ()) -> str:
+    """A pull request that only says what is served. ``problems``: what verification found; empty: all is well."""
+    back = old is not None and _order(new.version) < _order(old.version)
+    verb = "Roll back" if back else "Serve"
+    where = name(environment)
+    rows = [
+        ["version", version(old.version) if old else "none", version(new.version)],
+        ["sha256", name(old.sha256[:12]) if old else "", name(new.sha256[:12])],
+        ["commit", name(old.revision[:8]) if old else "", name(new.revision[:8])],
+        ["size", bytes_(old.size) if old else "", bytes_(new.size)],
+        ["gate", words(old.verdict) if old else "", words(new.verdict)],
+    ]
+    facts = table(["", f"{where} now", "after the merge"], rows)
+    if problems:
+        return joined(
+            [
+                f"{MARKER}\n### ⛔ Blocked: {version(new.version)} cannot be served",
+                "\n".join(f"{number}. {words(one)}" for number, one in enumerate(problems[:20], start=1)),
+                facts,
+                "**To go on:** point at a version whose bytes are in the store: `gitops-ml storage verify`.",
+            ]
+        )
+    return joined(
+        [
+            f"{MARKER}\n### ✅ {verb}: {version(new.version)} in {where}",
+            "Its bytes are in the store and are the ones that were judged. Nothing is built; the merge is the approval.",
+            facts,
+            "**Next:** review and merge.",
+        ]
+    )
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.removeprefix("v").split("."))

@@ -1,0 +1,103 @@
+"""The verdict in a few words: heading, status line, and what each check is called in front of people."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gitops_ml.card.markdown import number
+from gitops_ml.card.names import NAMES
+from gitops_ml.contracts.verdict import Check, Verdict
+from gitops_ml.report.text import clip, words
+
+State = Literal["success", "pending", "failure"]
+STATES: dict[str, State] = {"pass": "success", "needs-human": "pending", "block": "failure"}
+DESCRIPTION = 140  # characters that a commit status may hold
+
+
+def in_the_way(verdict: Verdict) -> list[Check]:
+    """The checks that stop this model, the worst first."""
+    found = [
+        one
+        for one in verdict.checks
+        if one.outcome != "pass" and one.severity != "note" and one.override is None
+    ]
+    return sorted(found, key=lambda one: (one.severity != "block", not one.id.startswith("quality/")))
+
+
+def heading(verdict: Verdict) -> str:
+    """Verdict and its reason, on one line of Markdown."""
+    return f"{_sign(verdict)} {words(_because(verdict), 200)}"
+
+
+def status_line(verdict: Verdict) -> tuple[State, str]:
+    """State and description of the commit status ``gitops-ml``."""
+    return STATES[verdict.overall], clip(f"{_sign(verdict)[2:]} {_because(verdict)}", DESCRIPTION)
+
+
+def _sign(verdict: Verdict) -> str:
+    return {"pass": "✅ Pass:", "needs-human": "✋ Needs a human:", "block": "⛔ Blocked:"}[verdict.overall]
+
+
+def _because(verdict: Verdict) -> str:
+    if verdict.overall != "pass":
+        severity = "block" if verdict.overall == "block" else "needs-human"
+        reasons = [short(one) for one in in_the_way(verdict) if one.severity == severity]
+        more = f", and {len(reasons) - 2} more" if len(reasons) > 2 else ""
+        return (", and " if len(reasons) == 2 else ", ").join(reasons[:2]) + more
+    overridden = sum(one.override is not None for one in verdict.checks)
+    behind = f", with {overridden} {'override' if overridden == 1 else 'overrides'}" if overridden else ""
+    if verdict.first_model:
+        return f"the first model{behind}"
+    champion = verdict.inputs.champion
+    if champion is not None and champion.sha256 == verdict.inputs.challenger.sha256:
+        return f"the model is the one that serves today{behind}"
+    quality = next((one for one in verdict.checks if one.id.startswith("quality/")), None)
+    if quality is not None and quality.evidence.get("outcome") == "improved":
+        return f"better than what serves today{behind}"
+    if quality is not None and quality.outcome == "pass":
+        return f"not worse than what serves today{behind}"
+    return f"accepted{behind}"
+
+
+def plain_name(metric: str) -> str:
+    """The name people use, as plain text."""
+    return NAMES.get(metric) or metric.replace("_", " ")
+
+
+def short(one: Check) -> str:
+    """What is wrong, in a few plain words; a check this page does not know keeps its title."""
+    metric = plain_name(one.metric) if one.metric else ""
+    if one.id.startswith("quality/") and one.outcome == "fail" and one.estimate is not None:
+        return f"{metric} falls by {number(abs(one.estimate))}"
+    if one.id.startswith("quality/"):
+        return f"the test rows cannot tell whether {metric} got worse"
+    if one.id == "floor/dummy":
+        return "it is not better than guessing" if one.outcome == "fail" else f"{metric} is unknown"
+    if one.id.startswith("floor/"):
+        return f"{metric} {'misses its limit' if one.outcome == 'fail' else 'is unknown'}"
+    return {
+        "rows/unseen": "some test rows are of classes it never saw",
+        "champion/scored": "the champion could not be scored",
+        "card": "the model card is missing, or not this model's",
+        "protected": "it changes the rules it is judged by",
+    }.get(one.id, one.title)
+
+
+def step(one: Check) -> str:
+    """What the author can do about a check that blocks. Markdown."""
+    if one.id.startswith("quality/"):
+        return "find out what got worse: `uv run dvc metrics diff main`"
+    if one.id == "card":
+        return "write the card with the pipeline: `uv run dvc repro`"
+    if one.id.startswith("floor/"):
+        return "change data, features or params until the limit is reached"
+    return f"see to: {words(one.title, 120)}"
+
+
+def mark(one: Check) -> str:
+    """A sign for a table."""
+    if one.outcome == "pass":
+        return "✅"
+    if one.override is not None:
+        return "☑️"
+    return {"block": "⛔", "needs-human": "✋", "note": "📝"}[one.severity]

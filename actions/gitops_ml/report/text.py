@@ -1,0 +1,83 @@
+"""Text of strangers inside a comment: it pings nobody, links nowhere, breaks no table, and is never longer than it may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from urllib.parse import quote
+
+from gitops_ml.card import markdown
+
+LIMIT = 60_000  # a comment of GitHub holds 65,536 characters
+NAME = 60  # of a column, a path, a value
+SENTENCE = 600
+MINUS = "\N{MINUS SIGN}"  # a hyphen is too short before a figure
+# Between "@" and a name, "#" and a number, "://": invisible, and enough to make neither mention nor link.
+_BREAK = "&#8203;"
+
+
+def clip(text: object, most: int = NAME) -> str:
+    """At most so many characters, on one line; the cut is shown."""
+    content = markdown.line(text)
+    return content if len(content) <= most else content[: most - 1].rstrip() + "…"
+
+
+def name(text: object, most: int = NAME) -> str:
+    """A name as code: GitHub makes no mention, reference or link of code."""
+    return markdown.code(clip(text, most))
+
+
+def words(text: object, most: int = SENTENCE) -> str:
+    """A sentence that may hold strangers' words, as it is."""
+    escaped = markdown.plain(clip(text, most))
+    escaped = re.sub(r"@(?=[\w\[-])", f"@{_BREAK}", escaped)
+    escaped = re.sub(r"(\\#|GH-)(?=\d)", rf"\1{_BREAK}", escaped, flags=re.I)
+    return re.sub(r"(:)(?=//)|(www)(?=\.)", rf"\g<0>{_BREAK}", escaped, flags=re.I)
+
+
+def version(text: str) -> str:
+    """A version as tags spell it: v1.0.1."""
+    return words(f"v{text}" if text[:1].isdigit() else text, 40)
+
+
+def block(text: str, lines: int = 40, width: int = 300) -> str:
+    """The last lines of a log, as a block of code that the log cannot close."""
+    kept = [clip(line, width) if line.strip() else "" for line in text.strip().splitlines()]
+    left = len(kept) - lines
+    shown = [f"… {left:,} earlier lines", *kept[-lines:]] if left > 0 else kept
+    fence = "`" * max([3, *(len(run) + 1 for line in shown for run in re.findall("`+", line))])
+    return "\n".join([f"{fence}text", *shown, fence])
+
+
+def some(items: Sequence[str], most: int, noun: str = "") -> str:
+    """The first of them, and how many more there are."""
+    more = len(items) - most
+    tail = f" and {more:,} more{f' {noun}' if noun else ''}" if more > 0 else ""
+    return ", ".join(items[:most]) + tail
+
+
+def picture(title: str, web: str, revision: str, path: str) -> str:
+    """A picture committed at a revision: GitHub shows it in private repositories too, and refuses inlined ones."""
+    return f"![{words(title, NAME)}]({web}/raw/{quote(revision)}/{quote(path)})"
+
+
+def joined(parts: Iterable[str], spare: Sequence[str] = (), last: Sequence[str] = (), where: str = "") -> str:
+    """``parts``, as many of the ``spare`` ones as fit, and ``last``; what was left out is said, with ``where`` it is."""
+    first = [part for part in parts if part]
+    end = [part for part in last if part]
+    kept: list[str] = []
+    wanted = [part for part in spare if part]
+    cut = f"{{}} parts did not fit into a comment{f'; they are {where}' if where else ''}."
+    room = LIMIT - sum(len(part) + 2 for part in [*first, *end]) - len(cut) - 10
+    for part in wanted:
+        if len(part) + 2 <= room:
+            kept.append(part)
+            room -= len(part) + 2
+    missing = len(wanted) - len(kept)
+    if missing == 1:
+        cut = cut.replace("{} parts did", "One part did").replace("they are", "it is")
+    text = "\n\n".join([*first, *kept, *([cut.format(missing)] if missing else []), *end]) + "\n"
+    if len(text) <= LIMIT:
+        return text
+    said = f"\n\n(Cut here: it did not fit into a comment{f'; all of it is {where}' if where else ''}.)\n"
+    return text[: LIMIT - len(said)].rpartition("\n")[0] + said

@@ -1,0 +1,99 @@
+"""`gitops-ml judge` and `gitops-ml approve`: what the writing job of a pull request does, from verdict to status."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from gitops_ml import shell
+from gitops_ml.errors import Fault
+
+Folder = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command()
+@click.option(
+    "--mode",
+    type=click.Choice(["pull-request", "update", "refresh"]),
+    default="pull-request",
+    help="What was built.",
+)
+@click.option(
+    "--number", type=int, default=0, help="The pull request; none for an update, which opens its own."
+)
+@click.option("--head", required=True, help="The commit that was built.")
+@click.option("--kind", default="model", help="What plan decided: none, model, pointer or invalid.")
+@click.option("--results", default="", help='Results of the jobs before: "build=success check=failure".')
+@click.option("--reason", default="", help="The last words of a job that stopped.")
+@click.option("--candidate", type=Folder, default=Path("candidate"), help="Folder of the build.")
+@click.option("--candidate-digest", default="", help="sha256 of its manifest; empty: there is no candidate.")
+@click.option("--scores", type=Folder, default=Path("scores"), help="Folder of the predictions.")
+@click.option("--scores-digest", default="", help="sha256 of their manifest; empty: there are none.")
+@click.option(
+    "--out", type=Folder, default=Path("verdict"), help="Where verdict, measurements and report go."
+)
+def judge(
+    mode: str,
+    number: int,
+    head: str,
+    kind: str,
+    results: str,
+    reason: str,
+    candidate: Path,
+    candidate_digest: str,
+    scores: Path,
+    scores_digest: str,
+    out: Path,
+) -> None:
+    """Judge a candidate by this checkout's policy, and carry the ruling to its pull request. Runs none of its code."""
+    from gitops_ml.forge import actions
+    from gitops_ml.ruling.flow import Desk, update, visit
+    from gitops_ml.ruling.rule import Task
+
+    task = Task(
+        root=shell.project(),
+        head=head,
+        kind=kind or "model",
+        results=_results(results),
+        reason=reason,
+        candidate=candidate,
+        candidate_digest=candidate_digest,
+        scores=scores,
+        scores_digest=scores_digest,
+        run_url=actions.run_url(),
+    )
+    desk = Desk.of(task.root)
+    if mode != "update" and not number:
+        raise Fault("--number is needed: which pull request is judged?")
+    done = update(desk, task, out) if mode == "update" else visit(desk, task, number, out)
+    for name, value in (
+        ("overall", done.overall),
+        ("number", done.number or ""),
+        ("commit", done.head or ""),
+    ):
+        actions.output(name, value)
+    actions.summary(done.text)
+    click.echo(f"{done.overall:<12} {done.line}")
+    if done.overall == "block":
+        actions.annotation("error", "Blocked", done.line)
+        sys.exit(1)
+
+
+@click.command()
+@click.option("--number", type=int, required=True, help="The pull request.")
+def approve(number: int) -> None:
+    """Turn a status that waits for a human into a success, if somebody else with write access approved this commit."""
+    from gitops_ml.ruling.flow import Desk
+    from gitops_ml.ruling.flow import approve as settle
+
+    click.echo(settle(Desk.of(shell.project()), number))
+
+
+def _results(text: str) -> dict[str, str]:
+    """ "build=success check=failure" as a mapping. Raises :class:`Fault`."""
+    pairs = [word.partition("=") for word in text.split()]
+    if any(not mark for _, mark, _ in pairs):
+        raise Fault(f'--results {text!r} is not of the form "build=success check=failure"')
+    return {name: result for name, _, result in pairs}

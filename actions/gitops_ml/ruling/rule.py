@@ -1,0 +1,263 @@
+"""Decides what a head is told: the state of its required status, the line beside it, and the comment."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from gitops_ml import shell
+from gitops_ml.build import derived, trees
+from gitops_ml.build.sealed import opened
+from gitops_ml.contracts.candidate import Candidate
+from gitops_ml.contracts.evaluation import Evaluation
+from gitops_ml.contracts.overrides import OverridesFile
+from gitops_ml.contracts.profile import ProfileFile
+from gitops_ml.contracts.verdict import Measurements, Verdict
+from gitops_ml.delivery import tree
+from gitops_ml.errors import Fault
+from gitops_ml.gate.evidence import Forged
+from gitops_ml.report.context import Context
+
+Render = Callable[[str], str]
+"""head left behind -> Markdown: pictures are linked at that commit"""
+
+STOPPED = ("plan", "build", "score")
+WELL = ("success", "skipped", "")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the jobs before handed over. ``root``: a checkout of main, whose policy and suite judge.
+
+    ``head``: the commit that was built. ``kind``: what plan decided. ``results``: job -> success, failure, skipped or
+    cancelled. ``reason``: the last words of a job that stopped. Digests are empty where there is no such folder.
+    """
+
+    root: Path
+    head: str
+    kind: str
+    results: Mapping[str, str]
+    reason: str
+    candidate: Path
+    candidate_digest: str
+    scores: Path
+    scores_digest: str
+    run_url: str
+
+    @property
+    def failed(self) -> str | None:
+        """The first job that must not have failed; lint and tests are told apart: see :func:`rule`."""
+        return next((name for name in STOPPED if self.results.get(name, "") not in WELL), None)
+
+    @property
+    def checks_failed(self) -> bool:
+        return self.results.get("check", "") not in WELL
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """The answer. ``overall``: pass, needs-human or block; ``model``: the digest of the model that it is about."""
+
+    overall: str
+    description: str
+    render: Render
+    candidate: Candidate | None = None
+    verdict: Verdict | None = None
+    measurements: Measurements | None = None
+
+    @property
+    def state(self) -> str:
+        """Of the commit status."""
+        return {"pass": "success", "needs-human": "pending", "block": "failure"}[self.overall]
+
+
+def blocked(stage: str, reason: str, run_url: str, more: str = "") -> Ruling:
+    """Something stopped; nothing is committed."""
+    from gitops_ml.report.stopped import failed
+
+    first = reason.strip().splitlines()[0] if reason.strip() else "see the run"
+    return Ruling(
+        "block", f"Blocked: {stage} stopped: {first}", lambda head: failed(stage, reason, run_url) + more
+    )
+
+
+def rule(task: Task, alone: Callable[[], bool]) -> Ruling:
+    """The ruling on a pull request's head. ``alone``: whether nobody but its author could approve it."""
+    root = task.root
+    if task.failed is not None or task.kind == "invalid":
+        return blocked(task.failed or "build", task.reason, task.run_url)
+    parted = shell.git(root, "merge-base", "HEAD", task.head)
+    changed = trees.changed(root, parted, task.head)
+    if task.kind == "pointer":
+        return _pointer(task, parted, changed)
+    if not task.candidate_digest:
+        return _nothing(task, changed, alone)
+    try:
+        return _model(task, parted, changed, alone)
+    except Forged as forged:
+        return blocked("judge", str(forged), task.run_url)
+
+
+def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool]) -> Ruling:
+    from gitops_ml.gate.judge import judge
+    from gitops_ml.gate.read import gather, measurements
+    from gitops_ml.report.comment import comment
+    from gitops_ml.report.stopped import failed
+    from gitops_ml.report.summary import status_line
+
+    guarded = [path for path in changed if derived.protected(path)]
+    with checked_out(task.root, task.head) as head:
+        evidence = gather(
+            task.candidate,
+            task.scores,
+            base=task.root,
+            head=head,
+            today=date.today(),
+            candidate_digest=task.candidate_digest,
+            scores_digest=task.scores_digest,
+            protected=guarded,
+            alone=bool(guarded) and alone(),
+        )
+    verdict = judge(evidence)
+    candidate = opened(task.candidate, task.candidate_digest)
+    measured = measurements(task.candidate, task.scores)
+
+    def render(left: str) -> str:
+        told = comment(verdict, _context(task, parted, left, changed, candidate, evidence.evaluation))
+        if not task.checks_failed:
+            return told
+        return failed("check", task.reason or "Lint or tests failed.", task.run_url, verdict=told)
+
+    description = status_line(verdict)[1]
+    overall: str = verdict.overall
+    if task.checks_failed:
+        overall, description = "block", "Blocked: lint or tests fail"
+    return Ruling(overall, description, render, candidate, verdict, measured)
+
+
+def _context(
+    task: Task, parted: str, left: str, changed: list[str], candidate: Candidate, evaluation: Evaluation
+) -> Context:
+    from gitops_ml.delivery.version import upcoming
+
+    root = task.root
+    try:
+        decision = upcoming(root, left)
+        version, why = decision.version, decision.why
+    except Fault:  # a lock or schema of long ago that cannot be read: the release will say so
+        version, why = None, ""
+    server_page = task.run_url.partition("/actions/")[0]
+    people = [path for path in changed if not derived.is_derived(path)]
+    return Context(
+        web=server_page,
+        head=left,
+        run_url=task.run_url,
+        version=version,
+        why=why,
+        old_profile=_profile(root, parted),
+        new_profile=_profile(root, left),
+        old_params=_params(root, parted),
+        new_params=_params(root, left),
+        changed=tuple(people),
+        pictures=tuple((one.title, f"reports/pictures/{one.file}") for one in evaluation.pictures),
+        stages=tuple(candidate.stages),
+        seconds=sum(candidate.seconds.values()) if candidate.stages else None,
+    )
+
+
+def _nothing(task: Task, changed: list[str], alone: Callable[[], bool]) -> Ruling:
+    """No new model; a change of the rules still needs a second person."""
+    from gitops_ml.delivery.champion import champion
+    from gitops_ml.report.stopped import failed, nothing
+
+    if task.checks_failed:
+        why = task.reason or "Lint or tests failed."
+        return Ruling("block", "Blocked: lint or tests fail", lambda head: failed("check", why, task.run_url))
+    guarded = tuple(path for path in changed if derived.protected(path))
+    serving = champion(task.root, "HEAD")
+    people = tuple(path for path in changed if path not in guarded)
+
+    def render(head: str) -> str:
+        return nothing(people, guarded, serving.version if serving else None)
+
+    if not guarded:
+        return Ruling("pass", "Nothing to build: the model stays", render)
+    reason = _override(task) if alone() else None
+    if reason is not None:
+        return Ruling("pass", f"Override: {reason}", render)
+    return Ruling("needs-human", f"Needs a human: it changes {', '.join(guarded)}", render)
+
+
+def _override(task: Task) -> str | None:
+    """The reason of an entry for the protected files, bound to the model that stays, and not expired."""
+    content = tree.plain(task.root, task.head, "overrides.yaml")
+    if content is None:
+        return None
+    from gitops_ml.delivery.releases import model_sha256
+
+    model = model_sha256(task.root, task.head)
+    for one in OverridesFile.parse(content, "overrides.yaml").overrides:
+        if one.check == "protected" and one.sha256 == model and one.expires >= date.today():
+            return one.reason
+    return None
+
+
+def _pointer(task: Task, parted: str, changed: list[str]) -> Ruling:
+    """A change of what is served: the version exists, and its bytes are in the store."""
+    from gitops_ml.contracts.pointer import Pointer
+    from gitops_ml.delivery.pointer import check_pointer
+    from gitops_ml.report.stopped import failed, pointer
+
+    problems = tuple(check_pointer(task.root, "HEAD", task.head))
+    path = next((one for one in changed if one.endswith("/model.yaml")), "")
+    overall = "block" if problems else "pass"
+    try:
+        new = Pointer.parse(tree.plain(task.root, task.head, path), path)
+        before = tree.plain(task.root, parted, path)
+        old = None if before is None else Pointer.parse(before, path)
+    except Fault as fault:
+        why = "\n".join(problems) or str(fault)
+        return Ruling(
+            "block", f"Blocked: {why.splitlines()[0]}", lambda head: failed("judge", why, task.run_url)
+        )
+    environment = path.split("/")[1]
+    first = problems[0] if problems else f"{new.version} in {environment}: its bytes are in the store"
+    description = f"Blocked: {first}" if problems else f"Pass: {first}"
+    return Ruling(overall, description, lambda head: pointer(environment, old, new, problems))
+
+
+@contextlib.contextmanager
+def checked_out(root: Path, commit: str) -> Iterator[Path]:
+    """The commit's files in a folder of their own, for reading; nothing of them is run."""
+    with tempfile.TemporaryDirectory(prefix="gitops-ml-head-") as scratch:
+        folder = Path(scratch) / "head"
+        shell.git(
+            root,
+            "-c",
+            "core.hooksPath=/dev/null",
+            "worktree",
+            "add",
+            "--detach",
+            "--force",
+            str(folder),
+            commit,
+        )
+        try:
+            yield folder
+        finally:
+            shell.ask_git(root, "worktree", "remove", "--force", str(folder))
+
+
+def _profile(root: Path, revision: str) -> ProfileFile | None:
+    content = tree.plain(root, revision, "reports/data_profile.json")
+    return None if content is None else ProfileFile.parse(content, "reports/data_profile.json")
+
+
+def _params(root: Path, revision: str) -> dict[str, Any] | None:
+    content = tree.plain(root, revision, "params.yaml")
+    return content if isinstance(content, dict) else None
