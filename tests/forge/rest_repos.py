@@ -163,6 +163,30 @@ def set_workflow(request: Request, repo: Repo) -> Reply:
     return Reply(204)
 
 
+@REPO.on("GET", "/collaborators")
+def collaborators(request: Request, repo: Repo) -> Reply:
+    """Who may do what here, the owner among them; people need push access to ask."""
+    request.need(repo, "metadata: read")
+    caller = request.caller
+    roles = {login: role(request.forge.state, repo.data, login) for login in repo.data["collaborators"]}
+    if request.forge.state.user(repo.data["owner"])["type"] == "User":
+        roles[repo.data["owner"]] = "admin"
+    if not caller.bot and ROLES.index(roles.get(caller.login, "none")) < ROLES.index("write"):
+        raise Refused(403, "Must have push access to view repository collaborators.")
+    listed = [
+        {
+            **shapes.user(request.forge, login),
+            "role_name": given,
+            "permissions": {
+                name: ROLES.index(given) >= ROLES.index(least)
+                for name, least in (("admin", "admin"), ("push", "write"), ("pull", "read"))
+            },
+        }
+        for login, given in roles.items()
+    ]
+    return Reply(200, listed)
+
+
 @REPO.on("GET", "/collaborators/{login}/permission")
 def permission(request: Request, repo: Repo, login: str) -> Reply:
     """What somebody may do here; people need push access to ask."""

@@ -18,7 +18,7 @@ from gitops_ml.publish import ruleset
 from gitops_ml.publish import steps as rooms
 from gitops_ml.publish.host import LABELS, Repository, Who, check_token
 from gitops_ml.publish.run import Outcome, Stopped, Talk, go
-from gitops_ml.publish.steps import Work
+from gitops_ml.publish.step import Work
 from gitops_ml.publish.stock import Missing
 
 PLACE = Place("https://github.com", "https://api.github.com", "ada", "churn")
@@ -126,7 +126,9 @@ class Host:
             assert not self.state["rulesets"], "a second ruleset of the same name"
             self.state["rulesets"].append({"id": 7, **copy.deepcopy(wanted)})
         else:
-            self.state["rulesets"][0] |= copy.deepcopy(wanted)
+            there = self.state["rulesets"][0]
+            there.clear()  # what is not sent is not kept
+            there |= {"id": 7, **copy.deepcopy(wanted)}
         self.effect("ruleset")
 
     def refs(self) -> dict[str, str]:
@@ -140,9 +142,6 @@ class Host:
         self.state["refs"][ref] = sha
         self.state["commits"] |= set(git(root, "rev-list", sha).split())
         self.effect(f"push {ref}")
-
-    def pull_requests(self) -> int:
-        return 0
 
 
 class Stock:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tests.forge.repo import Repo
 
 act_binary = machine.act_binary
+# Events that run a fork's own workflow files: with no secrets, and nothing above read.
+OF_FORKS = ("pull_request", "pull_request_review", "pull_request_review_comment")
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def default_tip(repo: Repo) -> str:
 def _world(
     repo: Repo, event: Event, trigger: str, run_id: str, revision: str, app: App | None, folder: Path
 ) -> World:
-    forked = event.fork and trigger == "pull_request"
+    forked = event.fork and trigger in OF_FORKS
 
     def mint(job: str, permissions: Mapping[str, str]) -> str:
         return repo.github_token(run=run_id, permissions=permissions, event=event, job=job, fork=forked)
@@ -247,7 +249,7 @@ def run_workflow(
     try:
         world = _world(repo, event, trigger, run_id, revision, app, place)
         plan = Rewriter(world).run(path, text)
-        known = {} if event.fork and trigger == "pull_request" else dict(secrets or {})
+        known = {} if event.fork and trigger in OF_FORKS else dict(secrets or {})
         known |= plan.secrets
         own = variables_of(repo, event, trigger, path, run_id, revision)
         own |= {"STANDIN_ARTIFACTS": str(artifacts or place / "artifacts"), **(env or {})}

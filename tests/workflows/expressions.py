@@ -141,9 +141,12 @@ class _Reader:
         return _call(name, arguments)
 
     def member(self, value: Any) -> Any:
+        key: Any
         while self.sees(".", "["):
             if self.take()[1] == ".":
-                key: Any = self.take()[1]
+                kind, key = self.take()
+                if kind != "name" and key != "*":
+                    raise WorkflowError("an expression has a dot without a name behind it")
             else:
                 key = self.either()
                 self.need("]")

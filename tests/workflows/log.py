@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-NAME = re.compile(r"job-(\d+)(?:-(\d+))?\s*$")
+NAME = re.compile(r"job-(\d+)(?:-(\d+))?(?=/|\s*$)")
 OUTPUT = re.compile(r"\$\{\{\s*steps\.([\w-]+)\.outputs\.([\w-]+)\s*\}\}")
 ANNOTATIONS = ("error", "warning", "notice")
 
@@ -80,15 +80,17 @@ class Log:
             self.lines.append(line.rstrip("\n"))
             return
         message = str(record.get("msg", "")).rstrip("\n")
-        found = NAME.search(str(record.get("job", "")))
+        found = NAME.findall(str(record.get("job", "")))
         if not found:
             self.lines.append(message)
             return
-        key = self.keys[int(found[1])] + (f" ({found[2]})" if found[2] else "")
+        # The last name is the job's own; those before it are of the calls around it, each of which may be a leg.
+        legs = ", ".join(leg for _, leg in found if leg)
+        key = self.keys[int(found[-1][0])] + (f" ({legs})" if legs else "")
         self.lines.append(f"[{key}] {message}")
-        self._job(key, record, message)
+        self._job(key, record, message, leg=bool(legs))
 
-    def _job(self, key: str, record: dict[str, Any], message: str) -> None:
+    def _job(self, key: str, record: dict[str, Any], message: str, leg: bool) -> None:
         now = time.monotonic()
         job = self.jobs.setdefault(key, Job("cancelled"))
         self._began.setdefault(key, now)
@@ -96,7 +98,9 @@ class Log:
         if record.get("raw_output"):
             job.log += message + "\n"
         if "jobResult" in record:
-            job.result = record["jobResult"]
+            # act has one result for all legs of a matrix: a leg whose own steps passed has passed.
+            own = leg and all(step.result == "success" for step in job.steps)
+            job.result = "success" if own else record["jobResult"]
         ids = record.get("stepID")
         if isinstance(ids, list) and ids and record.get("stage") == "Main":
             self._step(job, key, ids, record, message)

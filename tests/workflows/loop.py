@@ -20,6 +20,7 @@ from tests.workflows.matcher import (
     WorkflowError,
     crons,
     decide,
+    dispatch_inputs,
     load,
     source,
     triggers_of,
@@ -127,8 +128,6 @@ class Loop:
         branch = ref or self.repo.data["default_branch"]
         text = workflow_files(self.repo, branch).get(path)
         if text:
-            from tests.workflows.matcher import dispatch_inputs
-
             dispatch_inputs(triggers_of(load(text, path), path).get("workflow_dispatch") or {}, inputs or {})
         self._post(f"/actions/workflows/{file}/dispatches", {"ref": branch, "inputs": inputs or {}}, by)
 

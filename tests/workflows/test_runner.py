@@ -533,6 +533,18 @@ def test_a_called_workflow_has_the_permissions_of_its_caller_and_no_more(forge: 
         Loop(forge, repo).settle()
 
 
+def test_a_call_in_a_matrix_has_a_job_for_each_leg(forge: Forge) -> None:
+    legs = "    strategy:\n      matrix:\n        word: [one, two]\n"
+    text = CALLER.replace("    permissions:", f"{legs}    permissions:", 1)
+    text = text.replace("word: hello", "word: ${{ matrix.word }}")
+    repo, _ = seed(forge, calling(**{".github/workflows/caller.yml": text}))
+    (run,) = Loop(forge, repo, secrets={"KEY": "12345"}).settle()
+    assert run.ok, run.log
+    assert sorted(run.jobs) == ["after", "call/say (1)", "call/say (2)"]
+    said = {run.jobs[f"call/say ({leg})"].step("say").outputs["said"] for leg in (1, 2)}
+    assert said == {"one 5", "two 5"}
+
+
 def test_an_action_of_another_repository_comes_from_the_forge(forge: Forge) -> None:
     suite, ada = seed(forge, {name: text for name, text in BASE.items() if "workflows" not in name})
     at = suite.branches()["main"]
@@ -542,6 +554,51 @@ def test_an_action_of_another_repository_comes_from_the_forge(forge: Forge) -> N
     (run,) = Loop(forge, repo).settle()
     assert run.ok, run.log
     assert run.jobs["may"].outputs["answer"] == "201"
+
+
+MATRIX = f"""\
+on: push
+env:
+  TOKEN: ${{{{ github.token }}}}
+permissions:
+  contents: read
+jobs:
+  leg:
+    runs-on: ubuntu-latest
+    strategy:
+      fail-fast: false
+      matrix:
+        word: [one, two]
+    steps:
+      - uses: {CHECKOUT}
+      - name: Say
+        env:
+          WORD: ${{{{ matrix.word }}}}
+        run: |
+          git ls-remote "${{GITHUB_SERVER_URL/:\\/\\//:\\/\\/x:$TOKEN@}}/$GITHUB_REPOSITORY.git" refs/heads/main
+          echo "leg $WORD of $GITHUB_EVENT_NAME in $PWD"
+          test "$PWD" = "$GITHUB_WORKSPACE" && test -d "$RUNNER_TEMP"
+          test "$WORD" = one
+  first:
+    runs-on: ubuntu-latest
+    permissions: {{}}
+    steps:
+      - run: echo "${{#TOKEN}}"
+"""
+
+
+def test_legs_of_a_matrix_and_the_token_in_the_environment_of_all_jobs(forge: Forge) -> None:
+    repo, _ = seed(forge, {".github/workflows/matrix.yml": MATRIX})
+    (run,) = Loop(forge, repo).settle()
+    assert {name: job.result for name, job in run.jobs.items()} == {
+        "leg (1)": "success",
+        "leg (2)": "failure",
+        "first": "success",
+    }, run.log
+    places = [run.jobs[f"leg ({leg})"].step("Say").log.split(" in ")[1].split()[0] for leg in (1, 2)]
+    assert places[0] != places[1]
+    assert {call.job for call in forge.calls if call.kind == "job"} == {"matrix/leg"}
+    assert run.permissions == {"leg": {"contents": "read"}, "first": {}}
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,9 @@ class Calibration(Contract):
 
 
 class Picture(Contract):
-    """A picture under reports/pictures, named by its file, with the title that the card gives it."""
+    """A picture, with the title that the card gives it."""
 
-    file: str = Field(description="Its name in reports/pictures")
+    file: str = Field(description="Its path inside the project")
     title: str = Field(description="What the card calls it")
 
 

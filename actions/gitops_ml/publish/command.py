@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gitops_ml.forge.place import Place
     from gitops_ml.publish.host import Who
     from gitops_ml.publish.run import Outcome, Talk
-    from gitops_ml.publish.steps import Work
+    from gitops_ml.publish.step import Work
     from gitops_ml.publish.visible import Visible
 
 IDENTITY = (
@@ -54,7 +54,8 @@ def publish(
     from gitops_ml.publish import check, where
     from gitops_ml.publish.host import GitHub, check_token
     from gitops_ml.publish.run import go
-    from gitops_ml.publish.steps import Work, steps
+    from gitops_ml.publish.step import Work
+    from gitops_ml.publish.steps import steps
     from gitops_ml.publish.stock import Bytes
     from gitops_ml.publish.visible import remote, visible
 
@@ -104,19 +105,12 @@ def closing(root: Path, place: Place, outcomes: list[Outcome], seen: Visible, dr
         return f"\n  A dry run: nothing was written. {planned} of {len(outcomes)} steps are to do: {again}"
     came = {outcome.title: outcome.came for outcome in outcomes}
     lacks = [outcome for outcome in outcomes if outcome.came in ("impossible", "left")]
-    lines = ["", f"  {place.web} " + ("works, less what is said below." if lacks else "is ready.")]
-    lines += [""] if lacks else []
-    for number, outcome in enumerate(lacks):
-        lines.append(f"  {'missing' if number == 0 else '':<9} {outcome.title}: {outcome.says}")
-    lines += [
-        "",
-        "  identity  the workflows act as GITHUB_TOKEN: that works, but what they push or open starts no other workflow.",
-        "            A GitHub App of your own is better: docs/how-to/github-app.md",
-    ]
+    lines = ["", f"  {place.web} " + ("works, with exceptions:" if lacks else "is ready."), ""]
+    lines += [wrapped(f"  {outcome.title:<9} {outcome.says}") for outcome in lacks]
+    lines += ["", wrapped(f"  identity  {IDENTITY}")] if lacks else [wrapped(f"  identity  {IDENTITY}")]
     if seen.storage:
-        lines.append(
-            f"  storage   the workflows need to read and write {seen.storage}: give them its keys as secrets"
-        )
+        needs = f"the workflows need to read and write {seen.storage}: give them its keys as secrets"
+        lines.append(wrapped(f"  storage   {needs}"))
     watch = "started" if came.get("main") == "done" else "runs when main moves"
     lines += [
         "",

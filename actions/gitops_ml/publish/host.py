@@ -75,7 +75,6 @@ class Host(Protocol):
     def refs(self) -> dict[str, str]: ...
     def has_commit(self, sha: str) -> bool: ...
     def push(self, root: Path, sha: str, ref: str) -> None: ...
-    def pull_requests(self) -> int: ...
 
 
 class GitHub:
@@ -161,10 +160,6 @@ class GitHub:
         from gitops_ml.forge.commits import push
 
         push(root, self.place, self._token, sha, ref)
-
-    def pull_requests(self) -> int:
-        """How many are open."""
-        return len(self._forge.pulls())
 
 
 def _or_none(call: Any) -> Any:

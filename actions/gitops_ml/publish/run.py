@@ -8,7 +8,7 @@ from typing import Literal
 
 from gitops_ml.errors import Fault
 from gitops_ml.forge.errors import Refused
-from gitops_ml.publish.steps import State, Step, Work
+from gitops_ml.publish.step import State, Step, Work
 from gitops_ml.publish.visible import whom
 
 Came = Literal["done", "already", "impossible", "left", "planned"]

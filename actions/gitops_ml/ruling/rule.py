@@ -12,6 +12,7 @@ from typing import Any
 
 from gitops_ml import shell
 from gitops_ml.build import derived, trees
+from gitops_ml.build.merge import merge
 from gitops_ml.build.sealed import opened
 from gitops_ml.contracts.candidate import Candidate
 from gitops_ml.contracts.evaluation import Evaluation
@@ -20,6 +21,7 @@ from gitops_ml.contracts.profile import ProfileFile
 from gitops_ml.contracts.verdict import Measurements, Verdict
 from gitops_ml.delivery import tree
 from gitops_ml.errors import Fault
+from gitops_ml.forge import commits
 from gitops_ml.gate.evidence import Forged
 from gitops_ml.report.context import Context
 
@@ -111,7 +113,11 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
     from gitops_ml.report.summary import status_line
 
     guarded = [path for path in changed if derived.protected(path)]
-    with checked_out(task.root, task.head) as head:
+    try:
+        candidate = opened(task.candidate, task.candidate_digest)
+    except Fault as fault:
+        raise Forged(str(fault)) from None
+    with checked_out(task.root, _built(task, candidate)) as head:
         evidence = gather(
             task.candidate,
             task.scores,
@@ -124,7 +130,6 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
             alone=bool(guarded) and alone(),
         )
     verdict = judge(evidence)
-    candidate = opened(task.candidate, task.candidate_digest)
     measured = measurements(task.candidate, task.scores)
 
     def render(left: str) -> str:
@@ -138,6 +143,14 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
     if task.checks_failed:
         overall, description = "block", "Blocked: lint or tests fail"
     return Ruling(overall, description, render, candidate, verdict, measured)
+
+
+def _built(task: Task, candidate: Candidate) -> str:
+    """A commit of the tree that was built: the head's, or that of main merged into it."""
+    if candidate.merged is None:
+        return task.head
+    tree_id = merge(task.root, task.head, candidate.merged).tree
+    return commits.commit_files(task.root, [task.head, candidate.merged], {}, "Merged to be read", tree=tree_id)
 
 
 def _context(
@@ -164,7 +177,7 @@ def _context(
         old_params=_params(root, parted),
         new_params=_params(root, left),
         changed=tuple(people),
-        pictures=tuple((one.title, f"reports/pictures/{one.file}") for one in evaluation.pictures),
+        pictures=tuple((one.title, one.file) for one in evaluation.pictures),
         stages=tuple(candidate.stages),
         seconds=sum(candidate.seconds.values()) if candidate.stages else None,
     )
