@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,14 +14,19 @@ from tests.workflows.world import APP, World, enter, plant
 
 @pytest.fixture(scope="session")
 def seed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The seed's folder, shared by all workers: whoever comes first makes it."""
+    """The seed's folder, shared by all workers: whoever comes first makes it.
+
+    GITOPS_ML_SEED names a folder that is kept for the next test run: for whoever writes tests. It holds the suite as it
+    was when the seed was made; remove it after a change of the product.
+    """
     shared = tmp_path_factory.getbasetemp()
     shared = shared if worker_id == "master" else shared.parent
-    folder = shared / "seed"
-    with (shared / "seed.lock").open("w") as lock:
+    folder = Path(os.environ.get("GITOPS_ML_SEED") or shared / "seed")
+    with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "done").exists():
-            folder.mkdir()
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
             plant(folder)
             (folder / "done").touch()
     return folder
@@ -40,8 +47,6 @@ def make_world(seed: Path, tmp_path: Path) -> Iterator[Callable[..., World]]:
     worlds: list[World] = []
 
     def make(state: str = "served", app: bool = False, **variables: str) -> World:
-        if app:
-            variables |= {"GITOPS_ML_APP_ID": "1", "GITOPS_ML_APP_SLUG": APP.slug}
         folder = tmp_path / f"world-{len(worlds)}"
         folder.mkdir()
         worlds.append(enter(seed, folder, state, variables, APP if app else None))

@@ -277,7 +277,11 @@ def enter(
     forge = Forge.start(folder / "forge")
     repo = forge.repo(f"ada/{SLUG}")
     assert repo is not None
-    loop = Loop(forge, repo, vars=dict(variables or {}), app=app)
+    secrets, names = {}, dict(variables or {})
+    if app is not None:
+        secrets = {"GITOPS_ML_APP_KEY": app.private_key}
+        names |= {"GITOPS_ML_APP_ID": app.client_id, "GITOPS_ML_APP_SLUG": app.slug}
+    loop = Loop(forge, repo, secrets=secrets, vars=names, app=app)
     return World(folder, forge, repo, loop, forge.user("ada"), forge.user("bob"))
 
 

@@ -31,9 +31,7 @@ class Candidate(Contract):
     )
     lock: Revision = Field(description="Blob id of its dvc.lock")
     stages: list[str] = Field(description="Stages that ran in this build, in order; empty: nothing to build")
-    files: dict[str, Sha256] = Field(
-        description="Derived files to commit: path inside the project -> sha256"
-    )
+    files: dict[str, Sha256] = Field(description="Derived files to commit: path inside the project -> sha256")
     removed: list[str] = Field(description="Derived files of the commit that are no more")
     objects: list[StoredObject] = Field(description="Every object that the lock names, with its bytes")
     model: Artifact = Field(description="The model file")

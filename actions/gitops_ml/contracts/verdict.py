@@ -23,9 +23,7 @@ class Side(Contract):
     version: Version | None = Field(description="Of its release; null: it has none yet")
     revision: Revision | None = Field(description="Whose code predicted; null: not committed yet")
     sha256: Sha256 = Field(description="Of the model's bytes")
-    predictions: Sha256 | None = Field(
-        description="Of its predictions of the test rows; null: it has none"
-    )
+    predictions: Sha256 | None = Field(description="Of its predictions of the test rows; null: it has none")
 
 
 class Inputs(Contract):

@@ -150,7 +150,9 @@ def _built(task: Task, candidate: Candidate) -> str:
     if candidate.merged is None:
         return task.head
     tree_id = merge(task.root, task.head, candidate.merged).tree
-    return commits.commit_files(task.root, [task.head, candidate.merged], {}, "Merged to be read", tree=tree_id)
+    return commits.commit_files(
+        task.root, [task.head, candidate.merged], {}, "Merged to be read", tree=tree_id
+    )
 
 
 def _context(
