@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tests.benchmarks import loop, storage
 from tests.template.conftest import ROOT, Project, generate
 
 STAGES = 4
@@ -183,8 +184,36 @@ def _megabytes(folder: Path) -> float:
     return int(subprocess.check_output(["du", "-sm", str(folder)], text=True).split()[0])
 
 
+def storage_rows(scratch: Path) -> list[Row]:
+    """Bytes in git refs against a local DVC remote."""
+    scratch.mkdir()
+    found = storage.measure(scratch)
+    return [
+        Row(
+            f"storage {verb}, 100 MB in 200 objects",
+            found[f"{verb}, git refs"],
+            f"`dvc {verb}`, a local remote",
+            found[f"{verb}, DVC remote"],
+            storage.LIMIT,
+        )
+        for verb in ("push", "pull")
+    ]
+
+
+def loop_rows(scratch: Path) -> tuple[list[Row], list[str], str]:
+    """The executed loop: the comparison for a pull request with nothing to build, notes, and the table of workflows."""
+    scratch.mkdir()
+    table, notes, ours, theirs = loop.measure(scratch)
+    kinds = " | ".join(loop.KINDS)
+    head = f"| what | workflow | wall, s | {kinds} | minutes |\n|---|---|--:|{'--:|' * len(loop.KINDS)}--:|"
+    nothing = Row(
+        "pull request with nothing to build", ours, "`dvc status` and its API calls, bare", theirs, 1.3
+    )
+    return [nothing], notes, "\n".join([head, *table])
+
+
 def main() -> None:
-    rows, notes = [], []
+    rows, notes, workflows = [], [], ""
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         project = generate(scratch / "project", project_name="Bench")
@@ -192,7 +221,9 @@ def main() -> None:
         rows += sample(project, scratch)
         if "--quick" not in sys.argv:
             more, notes = large(project, scratch)
-            rows += more
+            rows += [*more, *storage_rows(scratch / "storage")]
+            more, told, workflows = loop_rows(scratch / "loop")
+            rows, notes = [*rows, *more], [*notes, *told]
         if "--demo" in sys.argv:
             notes += demo(scratch)
     head = "| what | ours | against | theirs | ratio | at most | met |\n|---|--:|---|--:|--:|--:|---|"
@@ -202,7 +233,9 @@ def main() -> None:
         page = ROOT / "docs" / "benchmarks.md"
         page.write_text(
             "# Benchmarks\n\n`make bench` (add `ARGS=--demo` for the demo from an empty machine). Ratios count; seconds are "
-            f"those of one machine with {os.cpu_count()} cores.\nMedians of interleaved repeats in one run.\n\n{table}\n",
+            f"those of one machine with {os.cpu_count()} cores.\nMedians of interleaved repeats in one run.\n\n{table}\n\n"
+            "## The executed workflows\n\nOn the sample, warm caches, jobs beside each other where they can be: steps add up to "
+            f"more than the wall time.\n\n{workflows}\n",
             encoding="utf-8",
         )
     if any(row.ratio > row.limit for row in rows):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.template.conftest import HOSTILE, NAMED, Project
+from tests.tiers import BIN, actionlint
 
 Bake = Callable[[str], Project]
 EACH = pytest.mark.parametrize(
@@ -55,6 +57,26 @@ def test_its_own_tests_hooks_and_pipeline_pass(bake: Bake, name: str) -> None:
     tested = project.run("python", "-m", "pytest", "-q", CI="true").stdout
     assert " passed" in tested, tested
     assert project.git("status", "--porcelain") == ""
+
+
+@EACH
+def test_its_workflows_have_no_finding(bake: Bake, name: str) -> None:
+    """zizmor (pedantic), actionlint with shellcheck, check-jsonschema: nothing, in workflows and actions."""
+    project = bake(name)
+    github = project.path / ".github"
+    workflows = [str(path) for path in sorted(github.glob("workflows/*.yml"))]
+    actions = [str(path) for path in sorted(github.glob("actions/*/action.yml"))]
+    assert len(workflows) >= 7 and len(actions) >= 13
+    schema = ["check-jsonschema", "--builtin-schema"]
+    for command in (
+        ["zizmor", "--offline", "--persona", "pedantic", "--no-progress", *workflows, *actions],
+        [*schema, "vendor.github-workflows", *workflows],
+        [*schema, "vendor.github-actions", *actions],
+        [str(actionlint() or pytest.skip("Go is not installed")), "-color=false"],
+    ):
+        tool = BIN / command[0] if "/" not in command[0] else Path(command[0])
+        done = project.run(tool, *command[1:], check=False, PATH=f"{BIN}:{os.environ['PATH']}")
+        assert done.returncode == 0, f"{command[0]}: {done.stdout}{done.stderr}"
 
 
 @pytest.mark.xdist_group("hostile answers")

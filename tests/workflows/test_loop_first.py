@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import re
+import random
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.workflows.world import SLUG, World
+import pytest
+from tests.workflows.world import PACKAGE, SLUG, World
+
+pytestmark = pytest.mark.change
 
 
-def edit_params(old: str, new: str):  # type: ignore[no-untyped-def]
-    """An edit of params.yaml."""
+def edit(path: str, old: str, new: str) -> Callable[[Path], None]:
+    """An edit of one file of the project."""
 
-    def edit(project: Path) -> None:
-        path = project / "params.yaml"
-        text = path.read_text("utf-8")
-        assert re.search(old, text), f"{old} is not in params.yaml"
-        path.write_text(re.sub(old, new, text), "utf-8")
+    def change(project: Path) -> None:
+        file = project / path
+        text = file.read_text("utf-8")
+        assert old in text, f"{old!r} is not in {path}"
+        file.write_text(text.replace(old, new, 1), "utf-8")
 
-    return edit
+    return change
 
 
 def test_a_change_of_params_is_built_judged_committed_merged_and_released(world: World) -> None:
-    number = world.pull_request("params", edit_params("max_iter: 40", "max_iter: 30"), "Fewer trees")
+    number = world.pull_request("params", edit("params.yaml", "max_iter: 40", "max_iter: 30"), "Fewer trees")
     before = world.head(number)
     runs = world.settle()
     run = world.ran("pull-request", runs)
@@ -43,3 +47,87 @@ def test_a_change_of_params_is_built_judged_committed_merged_and_released(world:
     assert pointer["head"]["ref"] == "deploy/production"
     assert world.repo.changed_files("main", pointer["head"]["sha"]) == ["deploy/production/model.yaml"]
     assert world.status(pointer["number"])[0] == "success"
+
+
+def newer_rows(project: Path, rows: int = 30, seed: int = 3) -> None:
+    """Rows like those that are there, measured a little differently."""
+    table = project / "data/raw/breast_cancer.csv"
+    head, *lines = table.read_text("utf-8").splitlines()
+    target = head.split(",").index("diagnosis")
+    draw = random.Random(seed)
+    for line in draw.sample(lines, rows):
+        cells = line.split(",")
+        lines.append(
+            ",".join(
+                cell if number == target else f"{float(cell) * draw.uniform(0.995, 1.005):.5g}"
+                for number, cell in enumerate(cells)
+            )
+        )
+    table.write_text("\n".join([head, *lines]) + "\n", "utf-8")
+
+
+def test_data_code_and_params_together_and_a_second_round_that_changes_nothing(world: World) -> None:
+    def change(project: Path) -> None:
+        newer_rows(project)
+        edit("params.yaml", "max_iter: 40", "max_iter: 35")(project)
+        code = project / f"src/{PACKAGE}/features.py"
+        code.write_text(code.read_text("utf-8") + "\n\n# Read by nobody.\n", "utf-8")
+
+    number = world.pull_request("mixed", change, "Newer rows, other params, other code")
+    runs = world.settle()
+    assert world.ran("pull-request", runs).ok, world.errors(runs)
+    first = world.head(number)
+    comment = world.comment(number)
+    assert world.status(number)[0] == "success", comment
+    assert "30 more rows" in comment and "`train.params.max_iter`" in comment and "features.py" in comment
+    assert "data/raw/breast_cancer.csv" not in world.repo.changed_files(f"{first}^", first), (
+        "people's files stay theirs"
+    )
+    stored = world.refs()[f"refs/dvc/pr/{number}"]
+
+    world.api("PATCH", f"/pulls/{number}", {"state": "closed"})
+    world.api("PATCH", f"/pulls/{number}", {"state": "open"})
+    with world.forge.recording() as calls:
+        runs = world.settle()
+    run = world.ran("pull-request", runs)
+    assert run.ok, world.errors(runs)
+    assert world.head(number) == first, "a second round creates no commit"
+    assert "Stages that ran" not in run.log.split("Judge")[0]
+    assert world.refs()[f"refs/dvc/pr/{number}"] == stored
+    assert world.status(number)[0] == "success"
+    writes = [call.path for call in calls if call.effect]
+    assert all("/statuses/" in path or "/comments/" in path for path in writes), writes
+    assert not [
+        call for call in calls if call.effect and call.method == "POST" and call.path.endswith("/comments")
+    ]
+
+
+def test_documentation_needs_no_build_and_releases_nothing(world: World) -> None:
+    number = world.pull_request(
+        "docs", lambda root: (root / "docs/note.md").write_text("# A note\n") and None
+    )
+    before = world.head(number)
+    runs = world.settle()
+    run = world.ran("pull-request", runs)
+    assert run.ok, world.errors(runs)
+    assert [name.split("/")[-1] for name in run.ran()] == ["plan", "judge"]
+    assert world.head(number) == before
+    assert world.status(number) == ("success", "Nothing to build: the model stays")
+    assert "v1.0.0** stays" in world.comment(number)
+    world.merge(number)
+    runs = world.settle()
+    assert all(each.ok for each in runs), world.errors(runs)
+    assert list(world.repo.tags()) == [f"{SLUG}@v1.0.0"] and not world.repo.open_pulls()
+
+
+def test_a_table_that_breaks_the_contract_stops_the_build_and_the_comment_says_where(world: World) -> None:
+    broken = edit("data/raw/breast_cancer.csv", "malignant", "maligant")
+    number = world.pull_request("typo", broken, "A slip")
+    runs = world.settle()
+    run = world.ran("pull-request", runs)
+    assert not run.ok and run.jobs["candidate/build"].result == "failure"
+    assert world.status(number)[0] == "failure"
+    comment = world.comment(number)
+    assert "Blocked" in comment and "maligant" in comment and "diagnosis" in comment, comment
+    with pytest.raises(Exception, match="gitops-ml"):
+        world.merge(number)

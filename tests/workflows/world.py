@@ -202,7 +202,12 @@ class World:
 
     def errors(self, runs: list[Run]) -> str:
         """Why runs are not green, for a failing assertion."""
-        return "\n".join(f"{run.name}: {run.result}\n{run.log[-3000:]}" for run in runs if not run.ok)
+        lines = []
+        for run in runs:
+            if not run.ok:
+                failed = [name for name, job in run.jobs.items() if job.result == "failure"]
+                lines += [f"{run.name}: {run.result} in {', '.join(failed)}", *run.errors(), run.log[-3000:]]
+        return "\n".join(lines)
 
     def healthy(self) -> None:
         """What holds after everything that can happen: see issue "the pull request loop", items 1 to 4."""
