@@ -9,8 +9,8 @@ unexport VIRTUAL_ENV
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/demo ## Generate a project, train, explain, serve, and ask for a prediction
-	@$(BIN)/python tests/demo.py
+demo: .venv/demo ## A project on a local forge: trained, served, published, one change let in, one refused (KEEP=1: look at it)
+	@$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
 test: .venv/ready ## Every promise in its smallest form (under 10 minutes on 2 cores)
 	@$(BIN)/python -m tests.tiers test

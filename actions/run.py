@@ -20,7 +20,7 @@ SUITE = Path(__file__).resolve().parent
 REQUIREMENTS = SUITE / "requirements.txt"
 FOREIGN = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")
 # What a project's own build code must not see while it is installed.
-SECRET = ("TOKEN", "SECRET", "PASSWORD", "APP_KEY", "ACTIONS_RUNTIME", "ACTIONS_ID")
+SECRET = ("TOKEN", "SECRET", "PASSWORD", "APP_KEY", "GITOPS_ML_STORAGE", "ACTIONS_RUNTIME", "ACTIONS_ID")
 
 
 def environment(secrets: bool = True) -> dict[str, str]:

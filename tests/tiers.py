@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.tools.go import NoGo, tool
+
 ROOT = Path(__file__).resolve().parents[1]
 BIN = ROOT / ".venv" / "bin"
-CACHE = ROOT / ".cache"
 # uv stands in .tools where the machine has none: tests/tools/setup.sh
 PATH = os.pathsep.join([str(BIN), os.environ["PATH"], str(ROOT / ".tools" / "bin")])
 COVERAGE = ("--cov=gitops_ml", "--cov-branch", "--cov-fail-under=90", "--cov-report=")
@@ -35,18 +35,15 @@ def files(*patterns: str) -> list[str]:
     )
 
 
-def actionlint() -> str | None:
-    """The linter of workflows, built once into .cache; None without Go, which is an error under CI."""
-    built = CACHE / "bin" / "actionlint"
-    if not built.exists():
-        go = shutil.which("go")
-        if go is None:
-            if os.environ.get("CI"):
-                sys.exit("error: actionlint needs Go. Install Go, or run without CI=true.")
-            print("actionlint: left out, Go is not installed")
-            return None
-        run(go, "install", ACTIONLINT, env={"GOBIN": str(built.parent), "GOFLAGS": "-mod=mod"})
-    return str(built)
+def actionlint() -> Path | None:
+    """The linter of workflows, built once into .cache; None without a Go, which is an error under CI."""
+    try:
+        return tool(ACTIONLINT, "actionlint")
+    except NoGo as missing:
+        if os.environ.get("CI"):
+            sys.exit(f"error: {missing}")
+        print(f"actionlint: left out. {missing}")
+        return None
 
 
 def lint() -> None:
@@ -55,6 +52,9 @@ def lint() -> None:
     run(BIN / "ruff", "format", "--check", ".")
     run(BIN / "mypy")
     run(BIN / "shellcheck", *files("*.sh", ".ci/run"))
+    actions = files("actions/*/action.yml")
+    run(BIN / "check-jsonschema", "--builtin-schema", "vendor.github-actions", *actions)
+    run(BIN / "zizmor", "--offline", "--persona", "pedantic", "--no-progress", *actions)
     workflows = files(".github/workflows/*.yml")
     if workflows:
         run(BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)

@@ -456,7 +456,9 @@ class FakeForge:
             assert self.tag_sha(name) == sha
             self.effect("tag")
 
-    def release(self, tag: str, *, name: str, body: str, target: str, assets: Mapping[str, Path]) -> str:
+    def release(
+        self, tag: str, *, name: str, body: str, target: str, assets: Mapping[str, Path], rewrite: bool = True
+    ) -> str:
         assert self.tag_sha(tag) == target
         if tag not in self.releases:
             self.releases[tag] = {"draft": True, "assets": {}}
@@ -467,6 +469,7 @@ class FakeForge:
             if asset not in there["assets"] or (there["draft"] and there["assets"][asset] != content):
                 there["assets"][asset] = content
                 self.effect("asset")
+        body = body if rewrite else there.get("body", body)
         if there["draft"] or (there["name"], there["body"]) != (name, body):
             there |= {"draft": False, "name": name, "body": body}
             self.effect("publish")

@@ -193,11 +193,13 @@ def md5(content: bytes) -> str:
 class Folders:
     """base, head, candidate and scores, as the jobs leave them; every test spoils one thing and seals the rest again."""
 
-    def __init__(self, root: Path, kind: str = "binary", n: int = 200) -> None:
+    def __init__(
+        self, root: Path, kind: str = "binary", n: int = 200, model: bytes = b"the model's bytes"
+    ) -> None:
         self.root, self.base, self.head = root, root / "base", root / "head"
         self.candidate, self.scores = root / "candidate", root / "scores"
         target, old, new = pair(kind, n, 3)
-        self.model = b"the model's bytes"
+        self.model = model
         values = metrics(numbers(kind, target, new), n)
         self.tables = {"champion": old, "challenger": new}
         self.people = {"schema.yaml": json.dumps(schema_text(kind)).encode()}

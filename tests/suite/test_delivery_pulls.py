@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -333,3 +334,36 @@ def test_main_that_falls_short_is_red(forge: FakeForge, monkeypatch: pytest.Monk
     arguments += ["--candidate-digest", built.digest, "--scores-digest", built.scores_digest]
     done = CliRunner().invoke(command.release, arguments, catch_exceptions=False)
     assert done.exit_code == 1 and "main-falls-short" in done.output
+
+
+def test_a_bento_is_released_only_as_it_was_built(forge: FakeForge, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = forge.world.root
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(command, "at_work", lambda root: desk(forge))
+    out = forge.world.folder / "out"
+    monkeypatch.setenv("GITHUB_OUTPUT", str(out))
+    fake_bentoml(root)
+    bento = forge.world.folder / "model.bento"
+    said = CliRunner().invoke(command.release, ["--build-bento", str(bento)], catch_exceptions=False)
+    digest = hashlib.sha256(bento.read_bytes()).hexdigest()
+    assert digest in said.output and f"\n{digest}\n" in out.read_text()
+
+    built = forge.world.built()
+    arguments = ["--candidate", str(built.candidate), "--scores", str(built.scores), "--bento", str(bento)]
+    arguments += ["--candidate-digest", built.digest, "--scores-digest", built.scores_digest]
+    whole = bento.read_bytes()
+    for content, more, why in (
+        (whole, [], "without its digest"),
+        (whole + b"!", ["--bento-digest", digest], "changed or swapped"),
+        (None, ["--bento-digest", digest], "there is no"),
+    ):
+        bento.unlink(missing_ok=True)
+        if content is not None:
+            bento.write_bytes(content)
+        with pytest.raises(Fault, match=why):
+            CliRunner().invoke(command.release, [*arguments, *more], catch_exceptions=False)
+        assert not forge.releases and not forge.effects
+    bento.write_bytes(whole)
+    done = CliRunner().invoke(command.release, [*arguments, "--bento-digest", digest], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert forge.releases["churn@v1.0.0"]["assets"]["churn-v1.0.0.bento"] == whole

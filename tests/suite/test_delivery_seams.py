@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -62,9 +63,40 @@ def test_the_gate_judges_with_policy_and_schema_of_main_before_the_merge(
     assert by_the_gate(Case(world.root, built, before, after)) == verdict()
     assert "production" in seen["policy"] and seen["schema"] == world.git("show", "main:schema.yaml") + "\n"
     assert seen["head"] == world.root and seen["protected"] == ["policy.yaml"]
+    assert seen["alone"] is False
+    by_the_gate(Case(world.root, built, before, after, alone=lambda: True))
+    assert seen["alone"] is True, "a lone maintainer's override counts here as it did on the pull request"
+    by_the_gate(
+        Case(world.root, built, after, after, alone=lambda: pytest.fail("asked where it does not matter"))
+    )
     assert (seen["candidate_digest"], seen["scores_digest"]) == (built.digest, built.scores_digest)
     assert isinstance(seen["today"], date)
     assert judgement.policy_revision(world.root, before) == before, "the first commit has no main before it"
+
+
+@pytest.mark.parametrize(
+    "writers, merged, wanted",
+    [
+        (["ada"], True, True),
+        (["ada", "bob"], True, False),
+        (["bob"], True, False),
+        ([], True, False),
+        (["ada"], False, False),
+    ],
+)
+def test_whoever_brought_a_change_is_alone_where_nobody_else_may_write(
+    writers: list[str], merged: bool, wanted: bool
+) -> None:
+    people = [{"login": name, "permissions": {"push": True}} for name in writers]
+    people.append({"login": "eve", "permissions": {"push": False}})
+    commit = "0" * 40
+    pull = SimpleNamespace(author="ada", merged=merged)
+    faked = SimpleNamespace(
+        api=SimpleNamespace(pages=lambda path: iter(people if path == "collaborators" else [])),
+        pulls_of=lambda sha: [pull] if sha == commit else [],
+    )
+    assert judgement.brought_alone(faked, commit) is wanted  # type: ignore[arg-type]
+    assert judgement.brought_alone(faked, "1" * 40) is False, "nobody knows who pushed past the rule"  # type: ignore[arg-type]
 
 
 def test_a_release_with_the_real_storage_leaves_bytes_that_a_pointer_can_rely_on(tmp_path: Path) -> None:

@@ -106,7 +106,9 @@ def action_page(folder: str) -> str:
     action = read_plain(SUITE / folder / "action.yml")
     inputs = action.get("inputs", {})
     lines = [f"# {action['name']}", "", f"{action['description']}.", "", "```yaml"]
-    lines += [f"- uses: ./.github/actions/{folder} # elsewhere: OWNER/cookiecutter-gitops-ml/actions/{folder}@SHA"]
+    lines += [
+        f"- uses: ./.github/actions/{folder} # elsewhere: OWNER/cookiecutter-gitops-ml/actions/{folder}@SHA"
+    ]
     needed = [name for name, about in inputs.items() if about.get("required")]
     lines += ["  with:", *[f"    {name}: ..." for name in needed]] if needed else []
     lines += ["```", "", *rows("Inputs", inputs), *rows("Outputs", action.get("outputs"))]
@@ -127,7 +129,9 @@ def actions_page() -> str:
         "|---|---|",
     ]
     for folder in ACTIONS:
-        lines.append(f"| [{folder}]({folder}/README.md) | {read_plain(SUITE / folder / 'action.yml')['description']}. |")
+        lines.append(
+            f"| [{folder}]({folder}/README.md) | {read_plain(SUITE / folder / 'action.yml')['description']}. |"
+        )
     return "\n".join(lines) + "\n"
 
 

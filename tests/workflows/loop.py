@@ -139,6 +139,16 @@ class Loop:
         """The next run (of a workflow) loses its machine behind its n-th effect on the forge; 0: at once."""
         self._kills.append(_Kill(effects, Path(workflow).stem))
 
+    def rerun(self, run: Run) -> None:
+        """Somebody presses "Re-run all jobs": the same event and commit, from the beginning."""
+        event, decision = next(
+            (event, decision)
+            for event, decision in self.decisions
+            if event is run.event and (decision.workflow, decision.trigger) == (run.workflow, run.trigger)
+        )
+        revision = source(event, decision.trigger, default_tip(self.repo))
+        self._enqueue(event, decision, workflow_files(self.repo, revision)[decision.workflow])
+
     # --- the loop ----------------------------------------------------------------------------------------
 
     def settle(self, limit: int = 40) -> list[Run]:

@@ -15,7 +15,7 @@ from gitops_ml.errors import Fault
 
 # What GitHub gives a job for itself, what git and uv would take a person's rights or another folder from.
 _OURS = re.compile(
-    r"ACTIONS_.*|GITHUB_(OUTPUT|ENV|PATH|STATE|STEP_SUMMARY)|GIT_CONFIG.*|(GIT|SSH)_ASKPASS|SSH_AUTH_SOCK|GIT_SSH.*"
+    r"ACTIONS_.*|GITOPS_ML_.*|GITHUB_(OUTPUT|ENV|PATH|STATE|STEP_SUMMARY)|GIT_CONFIG.*|(GIT|SSH)_ASKPASS|SSH_AUTH_SOCK|GIT_SSH.*"
     r"|UV_PROJECT_ENVIRONMENT|(.*_)?(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|API_KEY|ACCESS_KEY|ACCESS_KEY_ID|PRIVATE_KEY)"
 )
 

@@ -254,7 +254,8 @@ def _repro(
     head: Path, python: str, env: dict[str, str], say: Callable[[str], None], known: Collection[str]
 ) -> Log:
     """`dvc repro`, its output passed on; what ran, and how long. Raises :class:`Fault` with the last lines."""
-    command = [python, "-m", "dvc", "repro", "--no-run-cache", "--allow-missing"]
+    # -I: not a dvc.py that the pull request put into the current folder.
+    command = [python, "-I", "-m", "dvc", "repro", "--no-run-cache", "--allow-missing"]
     log, lines, started, current = Log(), list[str](), time.monotonic(), ""
     # While the project's code talks, the runner must not take its words for commands (`::set-output ...`).
     stop = secrets.token_hex(16) if "GITHUB_ACTIONS" in os.environ else ""

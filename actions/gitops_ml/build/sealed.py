@@ -21,8 +21,9 @@ def opened(folder: Path, digest: str | None = None) -> Candidate:
         raise Fault(f"{manifest} is missing: this is no candidate. Build one: gitops-ml build")
     if digest is not None and sha256_of(manifest) != digest:
         raise Fault(
-            f"{manifest} is not the one that the build sealed (sha256 {sha256_of(manifest)}, not {digest}): the artifact "
-            "was swapped between two jobs. Run the workflow again, and look who can write its artifacts."
+            f"the artifact was swapped between two jobs: {manifest.parent.name}/{manifest.name} is {sha256_of(manifest)[:12]}, "
+            f"and not the one that the build sealed, {digest[:12]}. Run the workflow again, and look who can write its "
+            "artifacts."
         )
     candidate = Candidate.read(manifest)
     wanted = {"manifest.json"}

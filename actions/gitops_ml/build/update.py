@@ -40,7 +40,7 @@ def update(head: Path, python: str, env: Mapping[str, str]) -> list[str]:
     for name in imports(head):
         path = head / name
         before = path.read_text("utf-8")
-        command = [python, "-m", "dvc", "update", name]
+        command = [python, "-I", "-m", "dvc", "update", name]
         done = subprocess.run(command, cwd=head, env=dict(env), capture_output=True, text=True, check=False)
         if done.returncode:
             path.write_text(before, "utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from gitops_ml.contracts.base import to_json, write_text
 from gitops_ml.contracts.training import Artifact
 from gitops_ml.contracts.verdict import Check, Measurements, Verdict
 from gitops_ml.delivery import tree
+from gitops_ml.delivery.bento import file_sha256
 from gitops_ml.delivery.releases import Release
 from gitops_ml.forge.place import Place
 
@@ -64,7 +64,7 @@ def collect(
     if bento is not None:
         shutil.copy(bento, folder / f"{release.tag.replace('@', '-')}.bento")
     found = {path.name: path for path in sorted(folder.iterdir())}
-    lines = [f"{_sha256(path)}  {name}\n" for name, path in found.items()]
+    lines = [f"{file_sha256(path)}  {name}\n" for name, path in found.items()]
     write_text(folder / SUMS, "".join(lines))
     return {**found, SUMS: folder / SUMS}
 
@@ -96,7 +96,7 @@ def text(root: Path, place: Place, story: Story, assets: Mapping[str, Path]) -> 
         f"## Checksums\n\n{code(model.path)}, {bytes_(model.size)}, sha256 {code(model.sha256)}\n\n"
         + table(
             ["file", "sha256"],
-            ([code(name), code(_sha256(path))] for name, path in assets.items() if name != SUMS),
+            ([code(name), code(file_sha256(path))] for name, path in assets.items() if name != SUMS),
         ),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -141,8 +141,3 @@ def _changed(root: Path, place: Place, story: Story) -> str:
         lines.append(f"- and {len(listed) - COMMITS} more")
     link = f"{place.web}/compare/{previous.commit[:12]}...{release.commit[:12]}"
     return "\n".join([*lines, "", f"[All changes since {previous.version}]({link})"])
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -40,6 +41,12 @@ def build_bento(head: Path, out: Path, version: str) -> Path:
         _run([str(bentoml), "export", tag, str(archive)], head, env)
         shutil.move(archive, out)
     return out
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _run(command: list[str], head: Path, env: dict[str, str]) -> str:

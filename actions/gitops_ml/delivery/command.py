@@ -38,6 +38,7 @@ Folder = click.Path(path_type=Path, file_okay=False)
     default=None,
     help="The Bento to attach. Default: none",
 )
+@click.option("--bento-digest", default="", help="sha256 of the Bento, as the job that built it said it.")
 @click.option(
     "--build-bento",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -51,6 +52,7 @@ def release(
     scores: Path,
     scores_digest: str,
     bento: Path | None,
+    bento_digest: str,
     build_bento: Path | None,
 ) -> None:
     """Judge main again; if it passes, give it a version: tag, GitHub release, pull request of the pointer."""
@@ -59,10 +61,13 @@ def release(
     root = shell.project()
     if build_bento is not None:
         from gitops_ml.delivery.bento import build_bento as build
+        from gitops_ml.delivery.bento import file_sha256
         from gitops_ml.delivery.version import upcoming
 
         made = build(root, build_bento, upcoming(root, "HEAD").version or "unreleased")
-        click.echo(f"{made} is built")
+        digest = file_sha256(made)
+        actions.output("digest", digest)
+        click.echo(f"{made} is built: sha256 {digest}")
         return
     desk = at_work(root)
     if plan:
@@ -77,6 +82,8 @@ def release(
         return
     from gitops_ml.delivery.release import release as act
 
+    if bento is not None:
+        _unchanged(bento, bento_digest)
     outcome = act(desk, _built(candidate, candidate_digest, scores, scores_digest, bento))
     actions.output("version", outcome.version or "")
     actions.output("number", outcome.number or "")
@@ -144,3 +151,22 @@ def _built(
             "--scores-digest, as the jobs before said them."
         )
     return Built(candidate, digest, scores, scores_digest, bento)
+
+
+def _unchanged(bento: Path, digest: str) -> None:
+    """Raises :class:`Fault` unless the Bento is, byte for byte, what the job before built."""
+    from gitops_ml.delivery.bento import file_sha256
+
+    if not digest:
+        raise Fault(
+            f"{bento} came without its digest, so whether it is what was built cannot be known. Nothing is released.\n"
+            "  Give --bento-digest, as `gitops-ml release --build-bento` said it."
+        )
+    if not bento.is_file():
+        raise Fault(f"there is no {bento}, so the release would lack its Bento. Run the workflow again.")
+    found = file_sha256(bento)
+    if found != digest:
+        raise Fault(
+            f"{bento} has sha256 {found[:12]}, and {digest[:12]} was built: it was changed or swapped on its way. Nothing "
+            "is released. Run the workflow again; if it stays so, look who can write this run's artifacts."
+        )

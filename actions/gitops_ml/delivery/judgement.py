@@ -14,6 +14,7 @@ from gitops_ml.build.derived import protected
 from gitops_ml.contracts.verdict import Verdict
 from gitops_ml.delivery import tree
 from gitops_ml.forge.client import Forge
+from gitops_ml.forge.errors import Refused
 from gitops_ml.forge.records import Pull
 
 Word = Literal["pass", "accepted", "override"]
@@ -22,7 +23,10 @@ SPEAKS = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
 
 @dataclass(frozen=True)
 class Built:
-    """What the jobs before made, by digest: the folders of candidate and scores, and the Bento if there is one."""
+    """What the jobs before made, by digest: the folders of candidate and scores, and the Bento if there is one.
+
+    ``bento``: its digest was checked by whoever names it here.
+    """
 
     candidate: Path
     digest: str
@@ -33,12 +37,16 @@ class Built:
 
 @dataclass(frozen=True)
 class Case:
-    """What is judged. ``root``: a checkout of the commit. ``before``: whose policy judges. ``brought``: what came to main."""
+    """What is judged. ``root``: a checkout of the commit. ``before``: whose policy judges. ``brought``: what came to main.
+
+    ``alone``: whether nobody but the author of what came could have approved it; asked only where that matters.
+    """
 
     root: Path
     built: Built
     before: str
     brought: str
+    alone: Callable[[], bool] = lambda: False
 
 
 Judge = Callable[[Case], Verdict]
@@ -49,6 +57,7 @@ def by_the_gate(case: Case) -> Verdict:
     from gitops_ml.gate.judge import judge
     from gitops_ml.gate.read import gather
 
+    guarded = [path for path in tree.changed(case.root, case.before, case.brought) if protected(path)]
     with tempfile.TemporaryDirectory(prefix="gitops-ml-") as folder:
         base = Path(folder)
         for name in ("policy.yaml", "schema.yaml"):
@@ -63,9 +72,8 @@ def by_the_gate(case: Case) -> Verdict:
             today=datetime.now(UTC).date(),
             candidate_digest=case.built.digest,
             scores_digest=case.built.scores_digest,
-            protected=[
-                path for path in tree.changed(case.root, case.before, case.brought) if protected(path)
-            ],
+            protected=guarded,
+            alone=bool(guarded) and case.alone(),
         )
         return judge(evidence)
 
@@ -125,3 +133,19 @@ def approved_by(forge: Forge, pull: Pull) -> str | None:
         if ours and user != pull.author and not user.endswith("[bot]") and forge.can_write(user):
             return user
     return None
+
+
+def alone(forge: Forge, pull: Pull) -> bool:
+    """Whether nobody but the author of a pull request may write here: then nobody could approve it."""
+    try:
+        people = list(forge.api.pages("collaborators"))
+    except Refused:
+        return False  # unknown is not alone
+    may = [one["login"] for one in people if one.get("permissions", {}).get("push")]
+    return bool(may) and all(login == pull.author for login in may)
+
+
+def brought_alone(forge: Forge, commit: str) -> bool:
+    """:func:`alone` of the pull request that brought a commit of main's own line; a push past it has no author to ask."""
+    pulls = [pull for pull in forge.pulls_of(commit) if pull.merged]
+    return bool(pulls) and all(alone(forge, pull) for pull in pulls)

@@ -15,7 +15,16 @@ from gitops_ml.contracts.candidate import Candidate
 from gitops_ml.contracts.training import Artifact
 from gitops_ml.contracts.verdict import Measurements, Verdict
 from gitops_ml.delivery import assets, main_lock, tree
-from gitops_ml.delivery.judgement import Built, Case, Judged, Word, brought, judged, policy_revision
+from gitops_ml.delivery.judgement import (
+    Built,
+    Case,
+    Judged,
+    Word,
+    brought,
+    brought_alone,
+    judged,
+    policy_revision,
+)
 from gitops_ml.delivery.offer import offer, pointer
 from gitops_ml.delivery.releases import Release, model_sha256, newest, recorded, releases, tag_of
 from gitops_ml.delivery.standing import Occupied
@@ -56,7 +65,8 @@ def release(desk: Desk, built: Built | None) -> Outcome:
             f"the candidate was built from {candidate.head[:12]}, and this is {look.commit[:12]}. Run the workflow again."
         )
     before = policy_revision(desk.root, look.commit)
-    verdict = desk.judge(Case(desk.root, built, before, brought(desk.root, look.commit)))
+    came = brought(desk.root, look.commit)
+    verdict = desk.judge(Case(desk.root, built, before, came, lambda: brought_alone(desk.forge, came)))
     if candidate.lock != look.lock:
         return _correct(desk, look, built, candidate, verdict, outcome)
     main_lock.record(desk.forge, look.commit, candidate.lock)
@@ -191,6 +201,7 @@ def _publish(
             body=assets.text(root, place, story, found),
             target=given.commit,
             assets=found,
+            rewrite=verdict is not None,
         )
 
 

@@ -51,11 +51,13 @@ class Releases(Room):
             lambda: {"sha": sha} if self._named(name, sha) else None,
         )
 
-    def release(self, tag: str, *, name: str, body: str, target: str, assets: Mapping[str, Path]) -> str:
+    def release(
+        self, tag: str, *, name: str, body: str, target: str, assets: Mapping[str, Path], rewrite: bool = True
+    ) -> str:
         """The published release of a tag with these assets; its address.
 
         Made as a draft, filled, then published: nobody sees half of one. A published release keeps the assets it
-        has, and gets those it lacks.
+        has, and gets those it lacks. ``rewrite`` False: a text that is there stays, for the caller knows less.
         """
         body = text.body(body, 125_000)
         there = self._release(tag)
@@ -75,7 +77,7 @@ class Releases(Room):
             changes["draft"] = False
         if (there.get("name") or "") != name:
             changes["name"] = name
-        if not text.same(there.get("body") or "", body):
+        if (rewrite or not there.get("body")) and not text.same(there.get("body") or "", body):
             changes["body"] = body
         if changes:
             there = self.api.patch(f"releases/{there['id']}", **changes)

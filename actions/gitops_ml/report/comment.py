@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
-from gitops_ml.card.markdown import folded, scalar, table
+from gitops_ml.card.markdown import folded, table
 from gitops_ml.contracts.verdict import Check, Verdict
 from gitops_ml.report import summary
+from gitops_ml.report.asking import APPROVE, answer, entries, fenced
 from gitops_ml.report.changed import data_table, params_table, what_changed
 from gitops_ml.report.context import MARKER, Context
 from gitops_ml.report.figures import figures, level, margin, metric_name, sentence
@@ -35,7 +34,7 @@ def comment(verdict: Verdict, context: Context) -> str:
         data_table(context),
     ]
     where = f"in the [run]({context.run_url})" if context.run_url else ""
-    return joined(first, spare, [_built(verdict, context), _next(verdict)], where)
+    return joined(first, spare, [_built(verdict, context), _next(verdict, context.alone)], where)
 
 
 def _rules(verdict: Verdict) -> str:
@@ -131,15 +130,14 @@ def _built(verdict: Verdict, context: Context) -> str:
     )
 
 
-def _next(verdict: Verdict) -> str:
+def _next(verdict: Verdict, alone: bool) -> str:
     if verdict.overall == "pass":
         return "**Next:** review and merge."
     left = summary.in_the_way(verdict)
+    if verdict.overall == "needs-human" and alone:
+        return answer(verdict.inputs.challenger.sha256, [one.id for one in left])
     if verdict.overall == "needs-human":
-        return (
-            "**Next:** someone other than the author, with write access, approves this commit "
-            f"(Files changed → Review changes → Approve). {_entry(verdict, left)}"
-        )
+        return f"{APPROVE} {_entry(verdict, left)}"
     blocking = [one for one in left if one.severity == "block"]
     steps = list(dict.fromkeys(summary.step(one) for one in blocking))
     return f"**To go on:** {'; '.join(steps)}. {_entry(verdict, blocking)}"
@@ -147,19 +145,8 @@ def _next(verdict: Verdict) -> str:
 
 def _entry(verdict: Verdict, checks: list[Check]) -> str:
     """The line for overrides.yaml, ready to be argued."""
-    lines = "\n".join(
-        f"- {{check: {_bare(one.id)}, sha256: {verdict.inputs.challenger.sha256}, owner: YOU, "
-        "reason: WHY, expires: YYYY-MM-DD}"
-        for one in checks[:5]
-        if one.id != "protected" and len(one.id) <= 200
-    )
+    lines = entries(verdict.inputs.challenger.sha256, [one.id for one in checks if one.id != "protected"])
     if not lines:
         return ""
-    fence = "`" * max(3, 1 + lines.count("`"))
-    text = f"Add to overrides.yaml, below `overrides:`\n\n{fence}yaml\n{lines}\n{fence}"
+    text = f"Add to overrides.yaml, below `overrides:`\n\n{fenced(lines)}"
     return f"Or argue an override:\n\n{folded('overrides.yaml', text)}"
-
-
-def _bare(text: str) -> str:
-    """A YAML text: in quotes unless it is plain."""
-    return text if re.fullmatch(r"[a-z][\w/.-]*", text) else str(scalar(text))

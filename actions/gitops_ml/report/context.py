@@ -20,7 +20,7 @@ class Context:
     release, ``why`` it is that one; None: nothing. ``old_*`` are the base's, ``new_*`` the pull request's; a missing
     old profile means that there was no data before, a missing new one that nothing is said of data. ``changed``:
     files of the pull request that people wrote (no derived ones). ``pictures``: title and path. ``stages`` ran in
-    ``seconds``.
+    ``seconds``. ``alone``: nobody but the author may write here, so nobody could approve.
     """
 
     web: str = ""
@@ -36,3 +36,4 @@ class Context:
     pictures: tuple[tuple[str, str], ...] = ()
     stages: tuple[str, ...] = ()
     seconds: float | None = None
+    alone: bool = False

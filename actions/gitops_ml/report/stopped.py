@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gitops_ml.card.markdown import bytes_, folded, table
 from gitops_ml.contracts.pointer import Pointer
+from gitops_ml.report.asking import APPROVE, answer
 from gitops_ml.report.context import MARKER
 from gitops_ml.report.text import block, clip, joined, name, some, version, words
 
@@ -37,9 +38,17 @@ def failed(stage: str, reason: str, log_url: str = "", verdict: str = "") -> str
 
 
 def nothing(
-    changed: tuple[str, ...] = (), protected: tuple[str, ...] = (), champion: str | None = None
+    changed: tuple[str, ...] = (),
+    protected: tuple[str, ...] = (),
+    champion: str | None = None,
+    model: str | None = None,
+    override: str | None = None,
 ) -> str:
-    """A pull request without a new model. ``champion``: the version that stays."""
+    """A pull request without a new model. ``champion``: the version that stays.
+
+    ``model``: the digest that an override is bound to, where nobody but the author could approve; ``override``: why it
+    was accepted all the same.
+    """
     stays = f"**{version(champion)}** stays" if champion else "No model is served yet, and none is made here"
     files = f" It changes {some([name(path, 80) for path in changed], 8, 'files')}." if changed else ""
     if not protected:
@@ -50,14 +59,16 @@ def nothing(
                 "**Next:** review and merge.",
             ]
         )
+    verdict = "✅ Pass, with an override" if override else "✋ Needs a human"
+    following = "**Next:** review and merge." if override else APPROVE if model is None else answer(model)
     return joined(
         [
-            f"{MARKER}\n### ✋ Needs a human: it changes the rules that judge others",
+            f"{MARKER}\n### {verdict}: it changes the rules that judge others",
             f"**⚠️ Read these files first:** {some([name(path, 80) for path in protected], 10, 'files')}. "
-            "They take effect with the merge.",
+            "They take effect with the merge; until then, main's copies judge.",
             f"There is nothing to build. {stays}.{files}",
-            "**Next:** someone other than the author, with write access, approves this commit "
-            "(Files changed → Review changes → Approve).",
+            f"**Overridden:** {words(override)}" if override else "",
+            following,
         ]
     )
 

@@ -60,9 +60,12 @@ def left_behind(root: Path, target: Target, candidate: Candidate | None, folder:
     made = target.built if candidate is None else _commit(root, target.built, candidate, folder)
     if target.tip in (target.built, made):
         return made
-    if made != target.built and _shape(root, target.tip) == _shape(root, made):
-        return target.tip  # an earlier run was stopped behind its push
-    raise Superseded(target)
+    if candidate is None or made == target.built or not _cut_off(root, target.tip, made):
+        raise Superseded(target)
+    if _shape(root, target.tip) == _shape(root, made):
+        return target.tip
+    # The same commit built again gave other bytes: they go on top, for what was pushed is never taken back.
+    return commits.commit_files(root, [target.tip], {}, message(candidate), tree=f"{made}^{{tree}}")
 
 
 def push(root: Path, forge: Forge, token: str, target: Target, head: str) -> None:
@@ -70,7 +73,7 @@ def push(root: Path, forge: Forge, token: str, target: Target, head: str) -> Non
     if head == target.tip:
         return
     try:
-        commits.push(root, forge.place, token, head, f"refs/heads/{target.branch}", expect=target.built)
+        commits.push(root, forge.place, token, head, f"refs/heads/{target.branch}", expect=target.tip)
     except commits.Lost:
         raise Superseded(target) from None
 
@@ -91,6 +94,14 @@ def _commit(root: Path, built: str, candidate: Candidate, folder: Path) -> str:
     gone = {path: None for path in trees.listed(root, merged.tree) if is_derived(path)}
     parents = [built, candidate.merged]
     return commits.commit_files(root, parents, gone | files, message(candidate), tree=merged.tree)
+
+
+def _cut_off(root: Path, tip: str, made: str) -> bool:
+    """Whether the tip is what an earlier run of ours pushed before it was stopped: in ``made``'s place, by a robot,
+    and other than it in derived files at most."""
+    same_place = _shape(root, tip)[1] == _shape(root, made)[1]
+    ours = shell.git(root, "show", "--no-patch", "--format=%ae", tip) == commits.EMAIL
+    return same_place and ours and all(map(is_derived, trees.changed(root, tip, made)))
 
 
 def _shape(root: Path, revision: str) -> tuple[str, str]:

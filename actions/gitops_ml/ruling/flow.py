@@ -13,10 +13,9 @@ from gitops_ml.build import records
 from gitops_ml.build.derived import is_source_pointer
 from gitops_ml.contracts.base import write_text
 from gitops_ml.delivery import standing
-from gitops_ml.delivery.judgement import approved_by
+from gitops_ml.delivery.judgement import alone, approved_by
 from gitops_ml.forge import commits
 from gitops_ml.forge.client import CONTEXT, Forge, connect
-from gitops_ml.forge.errors import Refused
 from gitops_ml.forge.place import place
 from gitops_ml.forge.records import Pull
 from gitops_ml.forge.token import token as token_of
@@ -77,6 +76,10 @@ def visit(desk: Desk, task: Task, number: int, out: Path) -> Done:
 def update(desk: Desk, task: Task, out: Path) -> Done:
     """Carry newer imported data to the one pull request of the branch ``retrain/data``; keep one issue if it stopped."""
     forge, root = desk.forge, desk.root
+    if task.failed is None and not task.candidate_digest:
+        line = "no source has moved, and nothing is stale"
+        forge.close_issue("train", "The sources can be read again, and main holds what they hold.")
+        return Done("pass", line, f"### 💤 Nothing to train: {line}")
     ruling = rule(task, lambda: False)
     if ruling.candidate is None:
         text = ruling.render(task.head)
@@ -148,13 +151,3 @@ def approve(desk: Desk, number: int) -> str:
     line = f"Approved by {approver}: {newest.description.removeprefix(WAITS).lstrip(': ')}"
     desk.forge.set_status(pull.head_sha, "success", line, url=newest.url)
     return f"#{number}: approved by {approver}"
-
-
-def alone(forge: Forge, pull: Pull) -> bool:
-    """Whether nobody but the author of a pull request may write here: then nobody could approve it."""
-    try:
-        people = list(forge.api.pages("collaborators"))
-    except Refused:
-        return False  # unknown is not alone
-    may = [one["login"] for one in people if one.get("permissions", {}).get("push")]
-    return bool(may) and all(login == pull.author for login in may)

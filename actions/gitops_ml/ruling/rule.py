@@ -117,23 +117,27 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
         candidate = opened(task.candidate, task.candidate_digest)
     except Fault as fault:
         raise Forged(str(fault)) from None
+    lone = bool(guarded) and alone()
     with checked_out(task.root, _built(task, candidate)) as head:
-        evidence = gather(
-            task.candidate,
-            task.scores,
-            base=task.root,
-            head=head,
-            today=date.today(),
-            candidate_digest=task.candidate_digest,
-            scores_digest=task.scores_digest,
-            protected=guarded,
-            alone=bool(guarded) and alone(),
-        )
+        try:
+            evidence = gather(
+                task.candidate,
+                task.scores,
+                base=task.root,
+                head=head,
+                today=date.today(),
+                candidate_digest=task.candidate_digest,
+                scores_digest=task.scores_digest,
+                protected=guarded,
+                alone=lone,
+            )
+        except Fault as fault:  # evidence that disagrees, or a file of people that is not valid
+            raise Forged(str(fault)) from None
     verdict = judge(evidence)
     measured = measurements(task.candidate, task.scores)
 
     def render(left: str) -> str:
-        told = comment(verdict, _context(task, parted, left, changed, candidate, evidence.evaluation))
+        told = comment(verdict, _context(task, parted, left, changed, candidate, evidence.evaluation, lone))
         if not task.checks_failed:
             return told
         return failed("check", task.reason or "Lint or tests failed.", task.run_url, verdict=told)
@@ -156,7 +160,13 @@ def _built(task: Task, candidate: Candidate) -> str:
 
 
 def _context(
-    task: Task, parted: str, left: str, changed: list[str], candidate: Candidate, evaluation: Evaluation
+    task: Task,
+    parted: str,
+    left: str,
+    changed: list[str],
+    candidate: Candidate,
+    evaluation: Evaluation,
+    alone: bool,
 ) -> Context:
     from gitops_ml.delivery.version import upcoming
 
@@ -182,12 +192,14 @@ def _context(
         pictures=tuple((one.title, one.file) for one in evaluation.pictures),
         stages=tuple(candidate.stages),
         seconds=sum(candidate.seconds.values()) if candidate.stages else None,
+        alone=alone,
     )
 
 
 def _nothing(task: Task, changed: list[str], alone: Callable[[], bool]) -> Ruling:
     """No new model; a change of the rules still needs a second person."""
     from gitops_ml.delivery.champion import champion
+    from gitops_ml.delivery.releases import model_sha256
     from gitops_ml.report.stopped import failed, nothing
 
     if task.checks_failed:
@@ -196,29 +208,30 @@ def _nothing(task: Task, changed: list[str], alone: Callable[[], bool]) -> Rulin
     guarded = tuple(path for path in changed if derived.protected(path))
     serving = champion(task.root, "HEAD")
     people = tuple(path for path in changed if path not in guarded)
+    model = model_sha256(task.root, task.head) if guarded and alone() else None
+    try:
+        reason = _override(task, model)
+    except Fault as fault:
+        return blocked("judge", str(fault), task.run_url)
 
     def render(head: str) -> str:
-        return nothing(people, guarded, serving.version if serving else None)
+        return nothing(people, guarded, serving.version if serving else None, model, reason)
 
     if not guarded:
         return Ruling("pass", "Nothing to build: the model stays", render)
-    reason = _override(task) if alone() else None
     if reason is not None:
         return Ruling("pass", f"Override: {reason}", render)
     return Ruling("needs-human", f"Needs a human: it changes {', '.join(guarded)}", render)
 
 
-def _override(task: Task) -> str | None:
+def _override(task: Task, model: str | None) -> str | None:
     """The reason of an entry for the protected files, bound to the model that stays, and not expired."""
     content = tree.plain(task.root, task.head, "overrides.yaml")
-    if content is None:
+    if content is None or model is None:
         return None
-    from gitops_ml.delivery.releases import model_sha256
-
-    model = model_sha256(task.root, task.head)
     for one in OverridesFile.parse(content, "overrides.yaml").overrides:
         if one.check == "protected" and one.sha256 == model and one.expires >= date.today():
-            return one.reason
+            return f"{one.reason} ({one.owner})"
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def pull(
 ) -> Report:
     """Fetch what is missing of the outs ``wanted`` (paths; None: all that the lock names), and write them as files.
 
-    ``refs``: where to look, in this order; else the store, then the current branch's ref, then every pull request's.
+    ``refs``: where to look, in this order; else the store, then the current branch's ref, then every pull request's,
+    then other branches'.
     With a ``revision`` the objects come into the cache only: the workspace shows one revision, its own.
     Raises :class:`Fault` that names every object that could not be had; the others are kept.
     """
@@ -164,11 +166,17 @@ def _expanded(cache: Cache, tops: list[Named]) -> list[Named]:
 
 
 def groups_of(root: Path, there: dict[str, str]) -> list[list[str]]:
-    """Where to look: what was released, what this branch's people gave, what builds of pull requests left."""
-    branch = shell.ask_git(root, "symbolic-ref", "--quiet", "--short", "HEAD")
+    """Where to look: what was released, what this branch's people gave, what builds of pull requests left, what others gave.
+
+    A workflow checks out a commit, not a branch; a pull request's branch is then GitHub's to name.
+    """
+    branch = shell.ask_git(root, "symbolic-ref", "--quiet", "--short", "HEAD") or os.environ.get(
+        "GITHUB_HEAD_REF", ""
+    )
     first = [ref for ref in (STORE, f"refs/dvc/branch/{branch}") if ref in there]
     pulls = [ref for ref in there if ref.startswith("refs/dvc/pr/")]
-    return [first, sorted(pulls, key=lambda ref: -int(ref.rpartition("/")[2]))]
+    others = [ref for ref in there if ref not in (*first, *pulls)]
+    return [first, sorted(pulls, key=lambda ref: -int(ref.rpartition("/")[2])), sorted(others)]
 
 
 def _looked(root: Path, refs: Sequence[str] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 
 asked = json.load(sys.stdin)
 name = asked["name"]
-config = {"core": {"remote": name}, "remote": {name: {"verify": True}}}
+config = {"core": {"remote": name}, "remote": {name: {**asked["options"], "verify": True}}}
 if asked["url"]:
     config["remote"][name]["url"] = asked["url"]
 repo = Repo(asked["root"], config=config)
@@ -66,6 +67,9 @@ print("\\n" + json.dumps(answer))
 """
 
 
+OPTIONS = (
+    "GITOPS_ML_STORAGE"  # a job's credentials: lines `option = value`, as `dvc remote modify` takes them
+)
 NAME = "storage"  # of the remote that `storage move` and the template write
 
 
@@ -145,21 +149,50 @@ def erase(root: Path, objects: Iterable[str]) -> list[str]:
 
 
 def python(root: Path) -> str:
-    """A Python with DVC: this one, else the project's. Raises :class:`Fault`."""
+    """A Python with DVC: this one, else the project's; in a workflow that of the checkout of main. Raises :class:`Fault`.
+
+    A workflow's checkout of main gets its environment here, where it is needed: nothing of a pull request's is used.
+    """
     if find_spec("dvc"):
         return sys.executable
-    for path in (root / ".venv" / "bin" / "python", root / ".venv" / "Scripts" / "python.exe"):
-        if path.exists():
-            return str(path)
+    workflow = os.environ.get("GITHUB_ACTIONS") == "true"
+    own = Path.cwd() if workflow else root
+    path = own / ".venv" / "bin" / "python"
+    if workflow and not path.exists():
+        locked = ["--frozen"] if (own / "uv.lock").exists() else []
+        shell.ask(["uv", "sync", "--quiet", *locked], own)
+    if path.exists():
+        return str(path)
     raise Fault(
         f"the project's bytes are in {url(root)}, which needs DVC, and {root} has no environment with it.\n"
         "Make one: uv sync"
     )
 
 
+def options(text: str) -> dict[str, str]:
+    """Options of the remote from lines `option = value`. Raises :class:`Fault` that repeats none of them."""
+    found = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if name and not name.startswith(("#", "[")):
+            if not equals:
+                raise Fault(
+                    f"line {number} of {OPTIONS} is not of the form `option = value` (see `dvc remote modify`)."
+                )
+            found[name] = value
+    return found
+
+
 def _dvc(root: Path, verb: str, objects: Sequence[str], at: str) -> dict[str, Any]:
     name = NAME if at else setting(root / ".dvc" / "config", "core", "remote")
-    asked = {"root": str(root), "verb": verb, "objects": list(objects), "url": at, "name": name}
+    asked = {
+        "root": str(root),
+        "verb": verb,
+        "objects": list(objects),
+        "url": at,
+        "name": name,
+        "options": options(os.environ.get(OPTIONS, "")),
+    }
     done = subprocess.run(
         [python(root), "-c", SCRIPT],
         cwd=root,
