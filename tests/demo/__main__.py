@@ -45,11 +45,14 @@ class Story:
     laptop: Laptop
     loop: Loop
 
-    def settle(self) -> str:
-        """Run every workflow that what happened starts, until nothing starts any more; which, how long, which jobs."""
+    def settle(self, red: str = "") -> str:
+        """Run every workflow that what happened starts, until nothing starts any more; which, how long, which jobs.
+
+        ``red``: the workflow that is meant to fail.
+        """
         runs = self.loop.settle()
         for run in runs:
-            if not run.ok:
+            if not run.ok and run.name != red:
                 log = OUTPUT / "failed-run.log"
                 log.write_text(run.log, "utf-8")
                 said = "\n".join(run.errors()[-3:]) or run.log[-2000:]
@@ -101,18 +104,18 @@ class Story:
         more("merged")
 
     def blocked(self) -> None:
-        """A model that trains faster, and is worse: the forge does not let it in."""
+        """A model that is easier to explain, and worse: the forge does not let it in."""
         laptop = self.laptop
         params = laptop.project / "params.yaml"
-        text = params.read_text("utf-8")
-        smaller = re.sub(r"max_iter: \d+", "max_iter: 3\n    max_leaf_nodes: 2", text)
-        params.write_text(smaller, "utf-8")
-        title = "Train faster: 3 small trees instead of 200"
-        laptop.branch("train-faster", title)
-        number = laptop.pull_request("train-faster", title, "Training takes a tenth of the time.")
-        ran = self.settle()
+        params.write_text(one_tree(params.read_text("utf-8")), "utf-8")
+        title = "A model that fits on a page: one tree"
+        laptop.branch("one-tree", title)
+        number = laptop.pull_request(
+            "one-tree", title, "Two questions instead of 200 trees: everybody can follow it."
+        )
+        ran = self.settle(red="pull-request")
         state, said = laptop.verdict(number)
-        step(f'PR #{number} "Train faster: 3 small trees"', laptop.page(number))
+        step(f'PR #{number} "{title}"', laptop.page(number))
         more(f"by {ran}")
         more(f"status {STATUS}: {state}, {said}")
         refused = laptop.merge(number)
@@ -132,6 +135,13 @@ class Story:
                 next(one for one in archive if one.name.endswith("/models/model.skops"))
             )
             return hashlib.sha256(model.read() if model else b"").hexdigest()
+
+
+def one_tree(params: str) -> str:
+    """params.yaml with another estimator: a single small tree."""
+    text = re.sub(r"estimator: \S+", "estimator: sklearn.tree.DecisionTreeClassifier", params, count=1)
+    text = re.sub(r"(\n  params:[^\n]*\n)(?:    [^\n]*\n)+", r"\1    max_depth: 2\n", text, count=1)
+    return text.replace("class_weight: null", "class_weight: balanced", 1)
 
 
 def _ran(run: Run) -> str:

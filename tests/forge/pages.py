@@ -28,7 +28,22 @@ code{padding:.1rem .3rem}pre code{padding:0}img{max-width:100%}
 .pill{border-radius:1rem;color:#fff;font-size:14px;padding:.1rem .7rem;background:#59636e}
 .open,.success{background:#1a7f37}.merged{background:#8250df}.closed,.failure,.error{background:#cf222e}
 .pending{background:#9a6700}
+.mark{display:inline-block;min-width:1.25em;padding:0 .1em;border-radius:.25em;color:#fff;background:#59636e;
+font-size:.85em;font-weight:700;line-height:1.35;text-align:center}
+.yes{background:#1a7f37}.no{background:#cf222e;border-radius:1em}.ask{background:#9a6700}
 """
+# GitHub draws these as pictures of its own; here they must not hang on a font with emoji in it.
+MARKS = {
+    "✅": "yes ✓",
+    "⛔": "no −",
+    "✋": "ask !",
+    "⚠": "ask !",
+    "❔": "ask ?",
+    "💤": " z",
+    "☕": " …",
+    "📝": " ✎",
+    "🚀": "yes ↑",
+}
 
 
 def esc(text: object) -> str:
@@ -42,6 +57,9 @@ def markdown(text: str | None) -> str:
     except ImportError:
         return f"<pre>{esc(text)}</pre>"
     made = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text or "")
+    for mark, shown in MARKS.items():
+        kind, _, sign = shown.partition(" ")
+        made = re.sub(f"{mark}\ufe0f?", f'<span class="mark {kind}">{sign}</span>', made)
     # GitHub runs no script of a comment.
     return re.sub(r"(?is)<script.*?</script\s*>|\son\w+\s*=\s*(\"[^\"]*\"|'[^']*')", "", made)
 
@@ -158,7 +176,12 @@ def _statuses(repo: Repo, sha: str) -> str:
 
 def _box(repo: Repo, sha: str, who: str, at: str, text: str | None) -> str:
     shown = pictures(repo, sha, markdown(text))
-    return f"<div class=box><p class=by><b>{esc(who)}</b> {esc(at)}</p>{shown}</div>"
+    return f"<div class=box><p class=by><b>{esc(who)}</b> {_time(at)}</p>{shown}</div>"
+
+
+def _time(at: str) -> str:
+    """2026-11-21T06:32:41Z, for people."""
+    return esc(at.replace("T", " ").replace("Z", " UTC"))
 
 
 def _issue(repo: Repo, record: Json) -> Reply:
@@ -218,7 +241,7 @@ def _runs(repo: Repo, runs: list[Json]) -> Reply:
     for run in reversed(runs):
         jobs = "".join(f"<tr><td>{esc(name)}<td>{_pill(result)}" for name, result in run["jobs"].items())
         title = f'<a href="/{repo.slug}/actions/runs/{run["id"]}">{esc(run["name"])}</a>'
-        about = f"<p class=by>{esc(run['event'])} · {esc(run['at'])}</p>"
+        about = f"<p class=by>{esc(run['event'])} · {_time(run['at'])}</p>"
         shown = markdown(run["summary"])
         body.append(
             f"<div class=box id=run-{run['id']}><h3>{title} {_pill(run['result'])}</h3>{about}<table>{jobs}</table>{shown}</div>"

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from tests.suite import runs
 
+from gitops_ml import storage
 from gitops_ml.contracts.verdict import Verdict
 from gitops_ml.delivery.judgement import Built, Case
 from gitops_ml.delivery.release import Desk
@@ -282,6 +283,24 @@ class FakeStorage:
             if held.get(name) != content:
                 held[name] = content
                 self.effect("push object")
+
+    def needed(self, root: Path, revision: str) -> list[storage.Named]:
+        return storage.needed(root, revision)
+
+    def kind(self, root: Path) -> str:
+        return "git"
+
+    def list_refs(self, root: Path) -> dict[str, str]:
+        return dict.fromkeys(self.refs, "0" * 40)
+
+    def copy(self, root: Path, wanted: Sequence[str], *, sources: Sequence[str], destination: str) -> None:
+        found = {
+            name: held[name]
+            for ref in sources
+            for name, held in [(n, self.refs[ref]) for n in self.refs[ref]]
+        }
+        self.refs.setdefault(destination, {}).update({name: found[name] for name in wanted})
+        self.effect("copy")
 
     def verify(self, root: Path, revisions: Sequence[str], ref: str = "refs/dvc/store") -> list[str]:
         from gitops_ml.build import lock as locks

@@ -10,13 +10,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.suite.delivery import FakeForge, FakeStorage, World, desk, verdict
+from tests.suite.delivery import FakeForge, FakeStorage, World, desk, md5, verdict
 
 from gitops_ml import storage
 from gitops_ml.delivery import judgement
 from gitops_ml.delivery.judgement import Case, by_the_gate
 from gitops_ml.delivery.pointer import check_pointer
 from gitops_ml.delivery.release import release
+from gitops_ml.errors import Fault
 from gitops_ml.forge.client import Forge
 from gitops_ml.gate import judge as judge_module
 from gitops_ml.gate import read
@@ -112,3 +113,24 @@ def test_a_release_with_the_real_storage_leaves_bytes_that_a_pointer_can_rely_on
     assert check_pointer(world.root, "main", "origin/deploy/production") == []
     forge.git("update-ref", "-d", "refs/dvc/store")
     assert len(check_pointer(world.root, "main", "origin/deploy/production")) == len(world.objects())
+
+
+def test_a_table_that_a_person_keeps_under_dvc_comes_into_the_store_with_the_release(tmp_path: Path) -> None:
+    world = World.make(tmp_path)
+    table = b"a,b\n1,2\n"
+    name = md5(table)
+    pointer = f"outs:\n- md5: {name}\n  size: {len(table)}\n  hash: md5\n  path: own.csv\n"
+    files = {".dvc/config": "[core]\n    analytics = false\n", ".dvc/.gitignore": "/tmp\n/cache\n"}
+    world.commit({**files, "data/raw/own.csv.dvc": pointer})
+    forge = FakeForge(world)
+    at = dataclasses.replace(desk(forge), storage=storage)
+    with pytest.raises(Fault, match=r"own\.csv"):
+        release(at, world.built())
+    assert not forge.git("tag"), "a version never names what nobody has"
+    objects = tmp_path / "given" / name[:2] / name[2:]
+    objects.parent.mkdir(parents=True)
+    objects.write_bytes(table)
+    storage.push(world.root, "refs/dvc/branch/main", [name], source=tmp_path / "given")
+    assert release(at, world.built()).version == "v1.0.0"
+    listed = forge.git("ls-tree", "-r", "--name-only", "refs/dvc/store").splitlines()
+    assert f"files/md5/{name[:2]}/{name[2:]}" in listed

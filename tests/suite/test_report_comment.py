@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 from tests.suite import runs
 
+from gitops_ml.contracts.overrides import OverridesFile
 from gitops_ml.contracts.pointer import Pointer
 from gitops_ml.contracts.profile import ProfileFile
 from gitops_ml.contracts.verdict import Check, Inputs, Overall, Side, Verdict
+from gitops_ml.report.asking import answer
 from gitops_ml.report.changes import data_diff, params_diff
 from gitops_ml.report.comment import comment
 from gitops_ml.report.context import MARKER, Context
@@ -24,6 +27,7 @@ from gitops_ml.report.text import LIMIT, words
 GOLDEN = Path(__file__).parent / "golden"
 NEW, OLD, COMMIT = "4f1c09ab" * 8, "77d0e3aa" * 8, "c0ffee00" * 5
 WEB = "https://github.com/acme/churn"
+IMG = rf'img width="49%" alt="[^"<>]*" src="{WEB}/[^"<>]*">'
 HOSTILE = {
     "mention": "@octocat/team",
     "table": "a|b\\|c",
@@ -340,7 +344,7 @@ def test_strangers_words_ping_nobody_and_link_nowhere() -> None:
         outside = outside_code(text)
         assert "octocat" in text
         assert not re.search(r"@[\w\[]", outside), re.findall(r".{20}@[\w\[].{10}", outside)
-        assert not re.search(r"(?<!\\)<(?!/?(details|summary|sub)>|!-- gitops-ml -->\n###)", outside)
+        assert not re.search(rf"(?<!\\)<(?!/?(details|summary|sub)>|!-- gitops-ml -->\n###|{IMG})", outside)
         assert not re.search(r"(?<!&)#\d|GH-\d|www\.|(?<!\\)\]\(javascript", outside)
         assert set(re.findall(r"https?://[\w.]+", outside)) <= {"https://github.com"}
         assert "\u202e" not in text and "\r" not in text and "xxx" * 200 not in text
@@ -353,9 +357,9 @@ def test_words_stay_readable() -> None:
 
 
 def test_pictures_are_linked_at_the_head_and_only_there() -> None:
-    assert f"![ROC]({WEB}/raw/{COMMIT}/reports/pictures/roc.svg)" in passed()
-    assert "![" not in comment(verdict("pass", quality(), *REST), context(web=""))
-    assert "](https://github.com/acme/churn/raw/" in hostile() and "reports/a%29%20b.svg)" in hostile()
+    assert f'alt="ROC" src="{WEB}/raw/{COMMIT}/reports/pictures/roc.svg">' in passed()
+    assert "<img" not in comment(verdict("pass", quality(), *REST), context(web=""))
+    assert 'src="https://github.com/acme/churn/raw/' in hostile() and 'reports/a%29%20b.svg">' in hostile()
 
 
 def test_protected_files_stand_above_everything_but_the_heading() -> None:
@@ -513,6 +517,26 @@ def test_nothing_to_build_still_asks_a_human_where_the_rules_change() -> None:
     text = nothing(("policy.yaml",), ("policy.yaml",), "v1.0.0")
     assert "✋ Needs a human" in text and "Read these files first" in text and "approves" in text
     assert "💤" in nothing() and "No model is served yet" in nothing()
+
+
+def test_who_is_alone_is_given_the_whole_overrides_file() -> None:
+    model = "ab" * 32
+    for text in (
+        answer(model, ["protected", "quality/roc_auc"]),
+        nothing((), ("policy.yaml",), "v1.0.0", model),
+    ):
+        found = re.search(r"```yaml\n(.*?)\n```", text, re.DOTALL)
+        assert found is not None and "approves" not in text
+        filled = (
+            found[1]
+            .replace("YOU", "Ada")
+            .replace("WHY", "I answer for it")
+            .replace("YYYY-MM-DD", "2099-01-01")
+        )
+        entries = OverridesFile.parse(YAML(typ="safe", pure=True).load(filled), "overrides.yaml").overrides
+        assert entries[0].check == "protected" and {one.sha256 for one in entries} == {model}
+    accepted = nothing((), ("policy.yaml",), "v1.0.0", model, "we agreed (Ada)")
+    assert "### ✅ Pass, with an override" in accepted and "**Overridden:** we agreed (Ada)" in accepted
 
 
 def test_a_log_that_says_nothing_and_an_unknown_stage_are_still_a_comment() -> None:

@@ -13,12 +13,17 @@ from tests.suite import ruled
 from tests.suite.judged import md5
 from tests.suite.ruled import POINTER, Bench, Built, bench, git, place_of
 
+from gitops_ml.delivery.refresh import overtaken
 from gitops_ml.errors import Fault
 from gitops_ml.forge.client import connect
 from gitops_ml.ruling import flow
 from gitops_ml.ruling.flow import Done, approve, update, visit
 
 ABORT = ("401", "403", "404", "409", "422")
+APART = [
+    kind if kind in ("403", "404", "422") else pytest.param(kind, marks=pytest.mark.full) for kind in ABORT
+]
+"""Those that the client treats each in its own way; the others are like one of them."""
 PASSING = ("500", "502", "429", "secondary", "drop", "drop-after")
 TRAIN = "Newer data could not be turned into a model"
 TODAY = b"rows of today"
@@ -64,7 +69,7 @@ def updated(at: Bench, built: Built) -> Done:
     return update(desk, at.task(desk, built), at.folder / "out")
 
 
-def overtaken(at: Bench) -> Built:
+def both_built(at: Bench) -> Built:
     """Both sides were built by CI: their locks conflict, and main is merged into the branch."""
     at.pull_request("topic", {"params.yaml": "train: {trees: 30}\n"})
     at.repo.commit("topic", dict(ruled.derived(at.folder / "theirs", b"theirs")), at.will, "Built by CI")
@@ -84,6 +89,17 @@ def told(at: Bench, _: None) -> Done:
     return update(desk, task, at.folder / "out")
 
 
+def healed(at: Bench) -> None:
+    """The last run could not read the source; it is again what main holds."""
+    token = at.repo.github_token("6", ruled.GRANTED)
+    connect(at.place, token).issue("train", TRAIN, "The source did not answer.")
+
+
+def looked(at: Bench, _: None) -> Done:
+    desk = at.desk()
+    return update(desk, at.task(desk, None, at.head("main"), kind="model"), at.folder / "out")
+
+
 def guarded(at: Bench) -> None:
     """A change of the policy waits for a second person, who has now approved it."""
     at.pull_request("rules", {"policy.yaml": "version: 1\nenvironments: [staging]\n"})
@@ -99,8 +115,9 @@ def approved(at: Bench, _: None) -> str:
 STORIES = {
     "visit": Story(asked, visited),
     "update": Story(moved, updated),
-    "refresh": Story(overtaken, visited),
+    "refresh": Story(both_built, visited),
     "stopped": Story(stopped, told),
+    "healthy": Story(healed, looked),
     "approve": Story(guarded, approved),
 }
 
@@ -211,6 +228,18 @@ def test_what_stopped_is_one_issue(told_once: Callable[[str], Told]) -> None:
     assert state["pulls"] == [] and list(state["trees"]) == ["main"]
 
 
+def test_a_source_that_is_as_it_was_closes_the_issue_and_does_nothing_else(
+    told_once: Callable[[str], Told],
+) -> None:
+    told_ = told_once("healthy")
+    assert [one[2:] for one in told_.state["issues"]] == [["closed", 1]]
+    assert (
+        told_.state["pulls"] == []
+        and told_.state["statuses"] == {}
+        and list(told_.state["trees"]) == ["main"]
+    )
+
+
 def test_an_approval_clears_what_waits(told_once: Callable[[str], Told]) -> None:
     (newest, waiting) = told_once("approve").state["statuses"]["<rules~0>"]
     assert newest[:2] == ["gitops-ml", "success"] and newest[2].startswith("Approved by ada: ")
@@ -273,7 +302,7 @@ def test_what_passes_by_itself_is_waited_for(
         assert at.state() == told_.state
 
 
-@pytest.mark.parametrize("kind", ABORT)
+@pytest.mark.parametrize("kind", APART)
 @pytest.mark.parametrize("name", STORIES)
 def test_a_refusal_of_any_call_ends_in_words_and_is_made_good(
     name: str, kind: str, told_once: Callable[[str], Told], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -369,6 +398,26 @@ def test_another_build_of_the_same_commit_goes_on_top_of_the_one_that_was_cut_of
             assert git(at.repo.bare, "rev-parse", f"{head}^") == cut
             assert at.repo.file(head, "dvc.lock") == (again.candidate / "files/dvc.lock").read_bytes()
             assert at.status(head)[0] == "success"
+
+
+def test_what_a_stopped_run_pushed_without_a_word_is_found_by_the_next_refresh(
+    told_once: Callable[[str], Told], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event starts a run for what GITHUB_TOKEN pushed: without this nobody would ever say a word about that head."""
+    for name in ("visit", "refresh"):
+        told_ = told_once(name)
+        with bench(told_.seed, tmp_path / name, monkeypatch) as at:
+            monkeypatch.setenv("GITOPS_ML_RETRY_SECONDS", "0")
+            at.hub.faults.add("dead-after-n-effects", after=2)
+            with pytest.raises(Fault):
+                told_.story.run(at, told_.handed)
+            at.hub.faults.clear()
+            desk = at.desk()
+            (found,) = overtaken(desk.root, desk.forge, desk.token)
+            assert (found.number, found.head, found.paths) == (1, at.head("topic"), [])
+            told_.story.run(at, told_.handed)
+            desk = at.desk()
+            assert overtaken(desk.root, desk.forge, desk.token) == []
 
 
 def test_a_person_on_top_of_the_built_commit_is_never_built_upon(

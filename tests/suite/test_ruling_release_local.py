@@ -22,7 +22,7 @@ from gitops_ml.delivery.release import Desk, Outcome, plan, release
 from gitops_ml.errors import Fault
 from gitops_ml.forge.client import connect
 
-ABORT = ("401", "403", "404", "409", "422")
+OFTEN = [pytest.param(kind, marks=pytest.mark.full) for kind in ("401", "403", "409")] + ["404", "422"]
 PASSING = ("500", "502", "429", "secondary", "drop", "drop-after")
 TAG = "churn@v1.0.0"
 
@@ -135,7 +135,7 @@ def test_what_passes_by_itself_is_waited_for(
         ends_alike(at, told)
 
 
-@pytest.mark.parametrize("kind", ABORT)
+@pytest.mark.parametrize("kind", OFTEN)
 def test_a_refusal_of_any_call_ends_in_words_and_is_made_good(
     kind: str, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,10 +32,10 @@ def params(*changes: tuple[str, str]) -> Edit:
 
 
 def newer_rows(project: Path, count: int = 20) -> None:
-    """More rows of the same kind: the first ones once more, a little larger."""
+    """More rows of the same kind: some of all over the table once more, a little larger."""
     table = project / TABLE
     lines = table.read_text("utf-8").splitlines()
-    for line in lines[1 : count + 1]:
+    for line in lines[1 :: len(lines) // count]:
         radius, _, rest = line.partition(",")
         lines.append(f"{float(radius) + 0.01:.2f},{rest}")
     table.write_text("\n".join(lines) + "\n", "utf-8")

@@ -84,11 +84,11 @@ def test_three_merges_in_a_row_are_a_patch_a_minor_and_a_major(world: World) -> 
 
     patch = prepared("newer-rows", "", newer_rows)
     assert world.status(patch)[0] == "success"
-    minor = prepared("fewer-trees", "newer-rows", params(("max_iter: 40", "max_iter: 30")))
+    minor = prepared("more-trees", "newer-rows", params(("max_iter: 40", "max_iter: 50")))
     assert world.status(minor)[0] == "success"
     # Every row is within the narrower limit, but a caller's may not be.
     narrower = text("schema.yaml", (r"(mean radius: .*maximum: )39", r"\g<1>35"))
-    major = prepared("narrower", "fewer-trees", narrower)
+    major = prepared("narrower", "more-trees", narrower)
     comment = world.comment(major)
     assert "v2.0.0" in comment, comment
     assert world.status(major)[0] == "success"

@@ -19,7 +19,7 @@ def test_a_pull_request_that_main_overtook_is_merged_with_it_and_built_again(wor
     assert [world.status(number)[0] for number in (first, second)] == ["success"] * 2
     before, told = world.head(second), world.repo.comments(second)
     main = world.merge(first)
-    assert world.repo.pull(second)["mergeable_state"] == "dirty", "both changed dvc.lock"
+    assert state(world, second) == "dirty", "both changed dvc.lock"
     runs = world.settle()
     assert all(run.ok for run in runs), world.errors(runs)
     assert world.repo.tags()[f"{SLUG}@v1.1.0"] == main
@@ -34,8 +34,9 @@ def test_a_pull_request_that_main_overtook_is_merged_with_it_and_built_again(wor
     assert world.status(second)[0] == "success"
     (comment,) = world.repo.comments(second)
     assert comment["id"] == told[0]["id"] and comment["body"] != told[0]["body"], "updated in place"
-    assert "v1.2.0" in comment["body"] and f"/raw/{after}/" in comment["body"]
-    assert world.repo.pull(second)["mergeable_state"] == "clean"
+    # Which version it would be depends on whether the release of the first was faster than this.
+    assert f"/raw/{after}/" in comment["body"], "pictures of the new head"
+    assert state(world, second) == "clean"
     merged = world.merge(second)
     assert world.repo.git.blob(merged, "dvc.lock") == world.repo.git.blob(after, "dvc.lock")
     world.repo.take_events()  # its release is as any other
@@ -79,6 +80,12 @@ def test_a_clean_merge_that_nobody_judged_is_built_anew_before_anything_is_relea
     assert world.repo.tags()[f"{SLUG}@v1.1.0"] == merged
     (pointer,) = world.repo.open_pulls()
     assert pointer["head"]["ref"] == "deploy/production"
+
+
+def state(world: World, number: int) -> str:
+    """clean, behind, blocked, dirty; whoever asks GitHub first makes it look."""
+    world.api("GET", f"/pulls/{number}")
+    return str(world.api("GET", f"/pulls/{number}")["mergeable_state"])
 
 
 def _with_slices(world: World) -> None:

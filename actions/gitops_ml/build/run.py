@@ -71,12 +71,15 @@ def build(
     pull = pull or _storage_pull
     commit, tree, merged = trees.commit_of(head, "HEAD"), "HEAD", None
     if merge is not None:
-        merged = trees.commit_of(head, merge)
-        result = merging.merge(head, commit, merged)
-        merging.check_out(head, result.tree)
-        tree, base = result.tree, merged
-        if result.taken:
-            say(f"merged {merged[:12]}; taken from main and built again: {', '.join(result.taken)}")
+        base = trees.commit_of(head, merge)
+        # Merged already, by a run that was stopped: only the build is missing.
+        if shell.ask_git(head, "merge-base", "--is-ancestor", base, commit) is None:
+            merged = base
+            result = merging.merge(head, commit, merged)
+            merging.check_out(head, result.tree)
+            tree = result.tree
+            if result.taken:
+                say(f"merged {merged[:12]}; taken from main and built again: {', '.join(result.taken)}")
     with apart(head, isolated) as more:
         moved: list[str] = []
         if update:

@@ -106,7 +106,7 @@ def refresh() -> None:
     found = overtaken(root, desk.forge, desk.token)
     listed = json.dumps([{"number": one.number, "head": one.head} for one in found])
     actions.output("pulls", listed)
-    lines = [f"- #{one.number}: {', '.join(one.paths)}" for one in found]
+    lines = [f"- #{one.number}: {', '.join(one.paths) or 'a run stopped behind its push'}" for one in found]
     actions.summary(
         "\n".join([f"### {len(found)} open pull requests to merge with main and build again", "", *lines])
     )

@@ -1,4 +1,4 @@
-"""Open pull requests that main has overtaken: they conflict with it in derived files alone, so that CI can mend them."""
+"""Open pull requests that CI can mend: main has overtaken them in derived files alone, or a run stopped behind its push."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from gitops_ml.delivery import tree
 from gitops_ml.delivery.main_lock import BRANCH
 from gitops_ml.errors import Fault
 from gitops_ml.forge import commits
-from gitops_ml.forge.client import Forge
+from gitops_ml.forge.client import CONTEXT, Forge
 
 
 @dataclass(frozen=True)
 class Overtaken:
-    """A pull request that is to be merged with main and built again, at the head that was looked at."""
+    """A pull request that is to be merged with main and built again, at the head that was looked at.
+
+    ``paths``: where it conflicts; none, if its head is a robot's that no run has said a word about.
+    """
 
     number: int
     head: str
@@ -50,9 +53,16 @@ def overtaken(root: Path, forge: Forge, token: str) -> list[Overtaken]:
             continue
         head = tree.commit_of(root, f"refs/gitops-ml/pulls/{pull.number}")
         paths = conflicts(root, main, head)
-        if paths and all(map(is_derived, paths)):
+        if all(map(is_derived, paths)) if paths else _speechless(root, forge, head):
             found.append(Overtaken(pull.number, head, paths))
     return found
+
+
+def _speechless(root: Path, forge: Forge, head: str) -> bool:
+    """Whether CI pushed this head and was stopped before its status: no event starts a run for what a robot pushed."""
+    if shell.git(root, "show", "--no-patch", "--format=%ae", head) != commits.EMAIL:
+        return False
+    return all(status.context != CONTEXT for status in forge.statuses(head))
 
 
 def conflicts(root: Path, ours: str, theirs: str) -> list[str]:

@@ -140,6 +140,11 @@ def _keep(desk: Desk, candidate: Candidate, built: Built) -> None:
     """The candidate's verified bytes in the store, and read back there: a version never names what nobody has."""
     named = [each.md5 for each in candidate.objects]
     desk.storage.push(desk.root, STORE, named, source=built.candidate / "objects")
+    # Tables that people keep under DVC were read by the build, and lie where their owners put them.
+    tables = [one.md5 for one in desk.storage.needed(desk.root, candidate.head) if one.md5 not in named]
+    if tables and desk.storage.kind(desk.root) == "git":
+        sources = [ref for ref in desk.storage.list_refs(desk.root) if ref != STORE]
+        desk.storage.copy(desk.root, tables, sources=sources, destination=STORE)
     losses = desk.storage.verify(desk.root, [candidate.head], STORE)
     if losses:
         raise Fault(

@@ -14,10 +14,13 @@ CODE = ("src/", "dvc.yaml", "pyproject.toml", "uv.lock")
 def what_changed(context: Context) -> str:
     """One paragraph: data, params, code. Empty if the context knows of none of them."""
     parts, unchanged = [], []
+    told: set[str] = set()  # files whose change is described by what is in them
     if context.new_profile is not None:
         diff = data_diff(context.old_profile, context.new_profile)
         if diff:
             parts.append(_data(diff))
+            table_path = context.new_profile.table.path
+            told |= {table_path, f"{table_path}.dvc"}
         else:
             unchanged.append("data")
     if context.new_params is not None:
@@ -27,10 +30,11 @@ def what_changed(context: Context) -> str:
         elif changes:
             said = [_param(one) for one in changes]
             parts.append(f"params {some(said, SHOWN)}")
+            told.add("params.yaml")
         else:
             unchanged.append("params")
     code = [path for path in context.changed if path.startswith(CODE)]
-    others = [path for path in context.changed if path not in code]
+    others = [path for path in context.changed if path not in code and path not in told]
     if code:
         parts.append(f"code {some([name(path) for path in code], SHOWN, 'files')}")
     elif parts or unchanged:

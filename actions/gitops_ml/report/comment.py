@@ -92,7 +92,7 @@ def _reason(one: Check) -> str:
 def _pictures(context: Context, chosen: tuple[tuple[str, str], ...]) -> str:
     if not context.web or not context.head:
         return ""
-    return "\n".join(picture(title, context.web, context.head, path) for title, path in chosen)
+    return " ".join(picture(title, context.web, context.head, path) for title, path in chosen)
 
 
 def _checks(verdict: Verdict) -> str:
