@@ -38,12 +38,12 @@ pins: ## Choose newer versions of everything and write them down
 	@$(PYTHON) tests/tools/pins.py
 
 clean: ## Remove what the other targets made
-	@rm -rf .venv .tools demo .pytest_cache .mypy_cache .ruff_cache .coverage
+	@rm -rf .venv .tools .cache demo .pytest_cache .mypy_cache .ruff_cache .coverage
 
 # The environment of this repository, made again when its versions change: for the demo, for everything.
 VERSIONS := tests/constraints.txt pyproject.toml actions/pyproject.toml tests/tools/setup.sh
 .venv/demo: $(VERSIONS)
-	@bash tests/tools/setup.sh "$(PYTHON)" demo "15 MB"
+	@bash tests/tools/setup.sh "$(PYTHON)" demo "25 MB"
 	@touch $@
 .venv/ready: $(VERSIONS)
 	@bash tests/tools/setup.sh "$(PYTHON)" dev "1 GB"

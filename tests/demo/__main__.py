@@ -212,6 +212,7 @@ def end(story: Story, keep: bool) -> None:
         f"""
   Every step on the forge was a run of the project's own workflows. Where to look, in demo/{SLUG}:
     MODEL_CARD.md                  what the model is, how good, on which data
+    reports/pictures/              ROC, calibration, importance
     .github/workflows/             what ran
     deploy/production/model.yaml   what is to be served, by version and sha256
     git log --stat                 two commits that made it, then the merges

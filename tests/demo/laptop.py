@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.demo.timeline import OUTPUT, ROOT, SLUG, environment, stop
+from tests.demo.timeline import OUTPUT, ROOT, SLUG, environment, stop, under_way
 from tests.forge import Forge, Identity, Repo
 
 AUTHOR, EMAIL = "Ada", "ada@example.invalid"
@@ -27,9 +27,24 @@ def generate() -> Path:
     OUTPUT.mkdir()
     answers = ["project_name=Tumour demo", f"author_name={AUTHOR}", f"author_email={EMAIL}"]
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", str(OUTPUT), str(ROOT)]
-    done = subprocess.run([*command, *answers], env=environment())
-    if done.returncode or not (project / "models" / "model.skops").exists():
-        raise stop("the project was generated, but its first run did not end. The lines above say why.")
+    with (
+        (OUTPUT / "first-run.log").open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            [*command, *answers],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        ) as running,
+    ):
+        for line in running.stdout or ():
+            log.write(line)
+            under_way(line.strip()[:90])
+    if running.returncode or not (project / "models" / "model.skops").exists():
+        said = (OUTPUT / "first-run.log").read_text("utf-8")[-4000:]
+        raise stop(f"the project was generated, but its first run did not end:\n{said}")
     return project
 
 

@@ -35,7 +35,7 @@ font-size:.85em;font-weight:700;line-height:1.35;text-align:center}
 # GitHub draws these as pictures of its own; here they must not hang on a font with emoji in it.
 MARKS = {
     "✅": "yes ✓",
-    "⛔": "no −",
+    "⛔": "no \N{MINUS SIGN}",
     "✋": "ask !",
     "⚠": "ask !",
     "❔": "ask ?",

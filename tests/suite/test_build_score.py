@@ -170,7 +170,7 @@ def test_the_verb(
     world: World, head: Path, candidate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "out"))
-    monkeypatch.setattr(scoring, "_find", lambda root, revision: Named("v1.0.0", "0" * 40, OLD))
+    monkeypatch.setattr(scoring, "_find", lambda *_: Named("v1.0.0", "0" * 40, OLD))
     monkeypatch.setattr(run, "_storage_pull", world.pull)
     shutil.rmtree(tmp_path / "scores", ignore_errors=True)
     arguments = ["--candidate", str(candidate), "--head", str(head), "--out", str(tmp_path / "scores")]

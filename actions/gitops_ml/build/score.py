@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ from gitops_ml.build.seal import object_path, sha256_of
 from gitops_ml.build.sealed import model_file, opened
 from gitops_ml.build.workshop import fresh
 from gitops_ml.contracts.base import read_plain
+from gitops_ml.contracts.candidate import Candidate
 from gitops_ml.contracts.schema import SchemaFile
 from gitops_ml.contracts.scores import Champion, Scored, Scores
 from gitops_ml.errors import Fault
@@ -82,8 +84,10 @@ def score(
             rows = desk / "rows.parquet"
             count = _without_target(object_path(candidate, sealed.test_rows.md5), rows, (head, base))
             # The champion first: what runs afterwards is the pull request's code.
-            champion = _champion(
-                base, desk, rows, count, partial / "champion.parquet", find, pull, install, seconds
+            named = (find or functools.partial(_find, sealed))(base, "HEAD")
+            output = partial / "champion.parquet"
+            champion = (
+                _champion(base, named, desk, rows, count, output, pull, install, seconds) if named else None
             )
             model = desk / "candidate" / "model.skops"
             model.parent.mkdir()
@@ -158,19 +162,16 @@ def _without_target(source: Path, rows: Path, projects: Sequence[Path]) -> int:
 
 def _champion(
     base: Path,
+    named: Named,
     desk: Path,
     rows: Path,
     count: int,
     output: Path,
-    find: Find | None,
     pull: Pull | None,
     install: Sequence[str] | None,
     seconds: float,
-) -> Champion | None:
+) -> Champion:
     """The champion's predictions, or why there are none. Its tree, bytes and environment are made for it and removed."""
-    named = (find or _find)(base, "HEAD")
-    if named is None:
-        return None
     facts = {"version": named.version, "revision": named.revision, "sha256": named.sha256}
     tree = desk / "champion"
     try:
@@ -192,10 +193,13 @@ def _champion(
         shell.ask_git(base, "worktree", "prune")
 
 
-def _find(base: Path, revision: str) -> Named | None:
+def _find(sealed: Candidate, base: Path, revision: str) -> Named | None:
+    """The champion; if that is the candidate itself, tagged by a release that was cut off, the one before it."""
     from gitops_ml.delivery.champion import champion
 
-    found: Named | None = champion(base, revision)
+    found = champion(base, revision)
+    if found is not None and (found.revision, found.sha256) == (sealed.head, sealed.model.sha256):
+        found = champion(base, revision, but=sealed.head)
     return found
 
 

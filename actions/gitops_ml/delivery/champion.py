@@ -8,7 +8,7 @@ from pathlib import Path
 from gitops_ml.contracts.pointer import Pointer
 from gitops_ml.contracts.policy import PolicyFile
 from gitops_ml.delivery import tree
-from gitops_ml.delivery.releases import model_sha256, newest
+from gitops_ml.delivery.releases import model_sha256, releases
 from gitops_ml.errors import Fault
 
 
@@ -41,16 +41,18 @@ def pointer_of(root: Path, revision: str, environment: str) -> Pointer | None:
     return None if said is None else Pointer.parse(said, f"{path} of {revision[:12]}")
 
 
-def champion(root: Path, revision: str) -> Champion | None:
+def champion(root: Path, revision: str, but: str | None = None) -> Champion | None:
     """The model to beat, as a revision of the base branch names it; None: nothing was released yet.
 
+    ``but``: a commit whose own version does not count: what a run that was cut off released is not its own champion.
     Raises :class:`Fault` if the pointer cannot be read: to judge without a champion would be to pass too easily.
     """
     base = tree.commit_of(root, revision)
     pointer = pointer_of(root, base, first_environment(root, base))
     if pointer is not None:
         return Champion(pointer.version, pointer.revision, pointer.sha256)
-    release = newest(root, tree.model_name(root, base), base)
+    listed = releases(root, tree.model_name(root, base), base)
+    release = next((one for one in listed if one.commit != but), None)
     if release is None:
         return None
     sha256 = model_sha256(root, release.commit)
