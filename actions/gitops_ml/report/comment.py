@@ -111,7 +111,7 @@ def _checks(verdict: Verdict) -> str:
             f"\n\nThe {level(quality)} interval of {metric_name(quality.metric)}: "
             f"{words(quality.evidence['method'])}, seed {quality.evidence.get('seed', '-')}."
         )
-    return folded(f"All {len(rows)} checks", table(["", "check", "result"], rows) + method)
+    return folded("Every check, and notes", table(["", "check", "result"], rows) + method)
 
 
 def _built(verdict: Verdict, context: Context) -> str:
