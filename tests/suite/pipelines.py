@@ -83,7 +83,7 @@ def dvc(root: Path, *arguments: str) -> str:
     """DVC as a child process; its output."""
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(command, cwd=root, env=shell.environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, f"status {done.returncode}: {done.stdout}{done.stderr}"
     return done.stdout
 
 

@@ -35,7 +35,7 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pipelines.dvc(root, "repro", "-q")
         git(root, "add", "-A")
         git(root, "commit", "-qm", "First run")
-        pipelines.dvc(root, "exp", "run", "-q", "--temp", "-n", "eight", "-S", "train.seed=8")
+        pipelines.dvc(root, "exp", "run", "--temp", "-n", "eight", "-S", "train.seed=8")
         pipelines.dvc(root, "exp", "run", "-q", "--queue", "-S", "train.seed=9")
     return root
 
