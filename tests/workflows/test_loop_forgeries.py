@@ -99,7 +99,7 @@ def test_hand_made_bytes_metrics_caches_and_poisoned_quarantines_do_not_count(wo
         world.git("add", "--force", ".dvc/cache")
         text(".pre-commit-config.yaml", (r"exclude: \^\(", r"exclude: ^(\\.dvc/|"))(project)
         (project / "dvc.py").write_text(
-            f'"""Not the DVC that builds."""\n\nfrom pathlib import Path\n\nPath("{marker}").touch()\n',
+            f'"""Not the DVC that builds."""\n\nfrom pathlib import Path\n\nPath("{marker}").touch()  # fmt: skip\n',
             "utf-8",
         )
 

@@ -12,7 +12,7 @@ from tests.template.tables import mixed
 from tests.workflows.loop import Loop
 from tests.workflows.world import World, slim
 
-pytestmark = pytest.mark.change
+pytestmark = pytest.mark.full
 
 
 def test_a_table_under_dvc_is_published_released_and_renewed(tmp_path: Path) -> None:

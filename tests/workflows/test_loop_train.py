@@ -185,4 +185,4 @@ def test_it_moves_forward_stops_for_a_person_and_tells_once_what_breaks(world: W
     run = trained(world, lambda: loop.schedule("train.yml"))
     assert run.ok, world.errors([run])
     assert world.repo.head(BRANCH) == theirs
-    assert any("person" in command.text for command in run.commands if command.kind == "warning")
+    assert any("person" in command.title for command in run.commands if command.kind == "warning")
