@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,27 +134,29 @@ class Told:
 
 
 @pytest.fixture(scope="session")
-def told_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Told]]:
+def told_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Told]:
     """Story -> how it goes when nothing goes wrong. Told when first asked for."""
     known: dict[str, Told] = {}
+    seed = tmp_path_factory.mktemp("ruled") / "seed"
     with pytest.MonkeyPatch.context() as patch:
         ruled.people(patch)
-        seed = tmp_path_factory.mktemp("ruled") / "seed"
         ruled.plant(seed)
 
-        def tell(name: str) -> Told:
-            if name not in known:
-                story, began = STORIES[name], tmp_path_factory.mktemp(name)
+    def tell(name: str) -> Told:
+        if name not in known:
+            story, began = STORIES[name], tmp_path_factory.mktemp(name)
+            with pytest.MonkeyPatch.context() as patch:  # of its own: a token or a clock must not outlive the story
+                ruled.people(patch)
                 with bench(seed, began / "before", patch) as at:
                     handed = story.plant(at)
                 with bench(began / "before", began / "whole", patch) as at, at.hub.recording() as calls:
                     story.run(at, handed)
                     known[name] = Told(story, began / "before", handed, calls, {})
                     known[name].state = at.state()
-                known[name].calls = list(calls)
-            return known[name]
+            known[name].calls = list(calls)
+        return known[name]
 
-        yield tell
+    return tell
 
 
 # ---------------------------------------------------------------- undisturbed
