@@ -39,6 +39,22 @@ CONTRACT = Schema.model_validate(
     }
 )
 
+UNNAMED = Schema.model_validate(
+    {
+        "version": 1,
+        "task": "classification",
+        "columns": {
+            name: {"name": name, **column}
+            for name, column in {
+                "key": {"role": "feature", "type": "integer"},
+                "who": {"role": "group", "type": "category"},
+                "size": {"role": "feature", "type": "number"},
+                "left": {"role": "target", "type": "category", "categories": ["no", "yes"]},
+            }.items()
+        },
+    }
+)
+
 
 def table(rows: int = 60) -> pd.DataFrame:
     number = np.arange(rows)
@@ -174,6 +190,34 @@ def test_each_row_is_on_one_side(tmp_path: Path, strategy: str) -> None:
         assert (len(test), (test["left"] == "yes").sum()) == (15, 4)
     again, _ = data.split(frame, CONTRACT, settings)
     pd.testing.assert_frame_equal(train, again)
+
+
+@pytest.mark.parametrize("contract", [CONTRACT, UNNAMED], ids=["by id", "by content"])
+@pytest.mark.parametrize("strategy", ["random", "group"])
+def test_old_rows_keep_their_sides(contract: Schema, strategy: str) -> None:
+    """A champion is scored on today's test rows: hardly any may have trained it."""
+    draw = np.random.default_rng(3)
+    rows = pd.DataFrame(
+        {
+            "key": range(3300),
+            "who": draw.integers(0, 400, 3300).astype(str),
+            "size": draw.normal(size=3300).round(1),
+            "left": np.where(draw.random(3300) < 0.3, "yes", "no"),
+        }
+    )
+    settings = Split(strategy=strategy, test_size=0.25, seed=1)
+    before, _ = data.split(rows[:3000], contract, settings)
+    _, test = data.split(rows.sample(frac=1, random_state=5), contract, settings)
+    assert 815 <= len(test) <= 835
+    assert test["key"].isin(before["key"]).mean() < 0.05  # by chance it would be two thirds
+
+
+def test_equal_rows_draw_apart() -> None:
+    """A table of few distinct rows is split by copies, not by kinds."""
+    rows = pd.DataFrame({"key": range(1000), "who": "a", "size": 1.0, "left": ["yes", "no"] * 500})
+    rows["key"] = 0
+    _, test = data.split(rows, UNNAMED, Split(test_size=0.2, seed=1))
+    assert len(test) == 200 and (test["left"] == "yes").sum() == 100
 
 
 def test_prepare_leaves_nothing_when_the_table_is_wrong(tmp_path: Path) -> None:
