@@ -27,6 +27,7 @@ CONTRACTS: dict[str, tuple[str, str]] = {
     "scores": ("scores/manifest.json", "gitops_ml.contracts.scores:Scores"),
     "verdict": ("verdict.json", "gitops_ml.contracts.verdict:Verdict"),
     "measurements": ("measurements.json", "gitops_ml.contracts.verdict:Measurements"),
+    "proofs": ("proofs.json", "gitops_ml.contracts.proof:Proofs"),
     "pointer": ("deploy/ENVIRONMENT/model.yaml", "gitops_ml.contracts.pointer:Pointer"),
 }
 
