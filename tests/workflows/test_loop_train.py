@@ -186,3 +186,27 @@ def test_it_moves_forward_stops_for_a_person_and_tells_once_what_breaks(world: W
     assert run.ok, world.errors([run])
     assert world.repo.head(BRANCH) == theirs
     assert any("person" in command.title for command in run.commands if command.kind == "warning")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("effects", [1, 2, 4])
+def test_a_night_that_was_cut_off_is_finished_by_the_next(world: World, source: Source, effects: int) -> None:
+    loop = world.loop
+    source.lose(20)
+    loop.kill_after(effects, "train")
+    loop.schedule("train.yml")
+    (run,) = world.settle()
+    assert run.result == "killed", world.errors([run])
+    left = world.repo.head(BRANCH)
+    assert trained(world, lambda: loop.schedule("train.yml")).ok
+    (pull,) = world.repo.open_pulls()
+    number, head = pull["number"], world.head(pull["number"])
+    assert left in (None, head), "what was pushed is found, and nothing is pushed twice"
+    assert pull["title"] == f"Newer data: {TABLE}"
+    assert [one["name"] for one in pull["labels"]] == ["gitops-ml: retrain"]
+    assert world.status(number)[0] in ("success", "failure", "pending") and world.comment(number)
+    assert [one["context"] for one in world.repo.statuses(head)].count("gitops-ml/built") == 1
+    assert world.repo.issues() == []
+    assert trained(world, lambda: loop.dispatch("train.yml")).ok
+    assert world.repo.head(BRANCH) == head
+    world.healthy()
