@@ -7,25 +7,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.forge import Forge
-from tests.template.conftest import generate
 from tests.template.tables import mixed
 from tests.workflows.loop import Loop
-from tests.workflows.world import World, slim
+from tests.workflows.world import World, quick_project
 
 pytestmark = pytest.mark.full
 
 
 def test_a_table_under_dvc_is_published_released_and_renewed(tmp_path: Path) -> None:
     mixed(3000).to_csv(tmp_path / "churn.csv", index=False)
-    answers = {"project_name": "Churn", "table": "churn.csv", "target": "churned", "author_name": "Ada"}
-    baked = generate(tmp_path, **answers, author_email="ada@example.org")
-    slim(baked.path)
-    baked.git("config", "user.name", "Ada")
-    baked.git("config", "user.email", "ada@example.org")
-    baked.run("dvc", "repro", "--quiet")
-    baked.git("add", "--all")
-    baked.git("commit", "--quiet", "--message", "Fewer trees, fewer tests")
-    (tmp_path / "environment").write_text(str(baked.path / ".venv"), "utf-8")
+    baked = quick_project(tmp_path, tmp_path, project_name="Churn", table="churn.csv", target="churned")
     with Forge.start(tmp_path / "forge") as forge:
         ada = forge.user("ada")
         servers = {"GITHUB_API_URL": forge.api, "GITHUB_SERVER_URL": forge.url, "GITOPS_ML_TOKEN": ada.token}

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from tests.forge import Forge
 from tests.forge.repo import Repo
 from tests.forge.state import Identity
-from tests.template.conftest import ROOT, clean_environment, generate
+from tests.template.conftest import ROOT, Project, clean_environment, generate
 from tests.workflows.act import App, Run
 from tests.workflows.loop import Loop
 
@@ -228,13 +228,9 @@ class World:
         assert not refused, f"a job used a permission that it does not declare: {refused}"
 
 
-def plant(folder: Path) -> None:
-    """Make the seed: a project is generated, published with one command, released by its workflows, and served.
-
-    Every effect on the forge is by ``gitops-ml publish`` or by a workflow; the one merge is a person's.
-    """
-    answers = {"project_name": "Tumour demo", "author_name": "Ada", "author_email": "ada@example.org"}
-    baked = generate(folder / "bake", **answers)
+def quick_project(folder: Path, where: Path, **answers: str) -> Project:
+    """Generate Ada's project into ``where``, slim and committed; ``folder`` keeps the path of its environment."""
+    baked = generate(where, **answers, author_name="Ada", author_email="ada@example.org")
     assert (baked.path / "models/model.skops").exists(), baked.printed[-3000:]
     slim(baked.path)
     baked.git("config", "user.name", "Ada")
@@ -243,6 +239,15 @@ def plant(folder: Path) -> None:
     baked.git("add", "--all")
     baked.git("commit", "--quiet", "--message", "Fewer trees, fewer tests")
     (folder / "environment").write_text(str(baked.path / ".venv"), "utf-8")
+    return baked
+
+
+def plant(folder: Path) -> None:
+    """Make the seed: a project is generated, published with one command, released by its workflows, and served.
+
+    Every effect on the forge is by ``gitops-ml publish`` or by a workflow; the one merge is a person's.
+    """
+    baked = quick_project(folder, folder / "bake", project_name="Tumour demo")
     with Forge.start(folder / "forge") as forge:
         ada, bob = forge.user("ada"), forge.user("bob")
         done = baked.run(
@@ -290,4 +295,4 @@ def enter(
     return World(folder, forge, repo, loop, forge.user("ada"), forge.user("bob"))
 
 
-__all__ = ["APP", "PACKAGE", "ROOT", "SLUG", "World", "enter", "plant", "slim"]
+__all__ = ["APP", "PACKAGE", "ROOT", "SLUG", "World", "enter", "plant", "quick_project", "slim"]

@@ -10,18 +10,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gitops_ml import shell
+from gitops_ml.build.trees import commit_of as commit_of
 from gitops_ml.errors import Fault
-
-
-def commit_of(root: Path, revision: str) -> str:
-    """The full id of a revision's commit. Raises :class:`Fault` where it is not here."""
-    found = shell.ask_git(root, "rev-parse", "--quiet", "--verify", f"{revision}^{{commit}}")
-    if found is None:
-        raise Fault(
-            f"there is no commit {revision} in {root}: what it holds is unknown.\n"
-            "  Fetch the history: git fetch --tags --unshallow origin (in a workflow: fetch-depth: 0)"
-        )
-    return found
 
 
 def blob_id(root: Path, revision: str, path: str) -> str | None:
