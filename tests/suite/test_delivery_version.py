@@ -302,5 +302,5 @@ def test_a_version_that_another_line_of_history_has_is_not_given_twice(world: Wo
 
 
 def test_an_unknown_revision_is_a_fault_and_not_an_empty_identity(world: World) -> None:
-    with pytest.raises(Fault, match="no commit nowhere"):
+    with pytest.raises(Fault, match="the commit nowhere is not in"):
         identity(world.root, "nowhere")
