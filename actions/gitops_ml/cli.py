@@ -28,6 +28,7 @@ VERBS = {
     "preview": "gitops_ml.preview.command:preview",
     "plan": "gitops_ml.build.plan_command:plan",
     "build": "gitops_ml.build.command:build",
+    "check-project": "gitops_ml.build.check_project:check_project",
     "unpack": "gitops_ml.build.unpack:unpack",
     "score": "gitops_ml.build.score_command:score",
     "judge": "gitops_ml.ruling.command:judge",

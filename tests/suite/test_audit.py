@@ -181,7 +181,9 @@ def tag_gone(at: Bench) -> None:
 
 
 def stage_elsewhere(at: Bench) -> None:
-    connect(at.place, at.ada.token).create_tag("churn#production#2", at.head("main"), "churn production v9.9.9")
+    connect(at.place, at.ada.token).create_tag(
+        "churn#production#2", at.head("main"), "churn production v9.9.9"
+    )
 
 
 def asset_gone(at: Bench) -> None:
