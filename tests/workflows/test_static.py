@@ -46,7 +46,7 @@ def test_code_of_a_pull_request_runs_only_where_nothing_can_be_written() -> None
             text = str(job.get("steps", ""))
             runs_code = any(
                 word in text
-                for word in ("'path': 'head'", "uv run", "actions/build", "actions/score", "actions/check")
+                for word in ("'path': 'head'", "uv run", "actions/build", "actions/score", "actions/check'")
             )
             if runs_code:
                 assert set(job["permissions"].values()) <= {"read"}, (name, key)
