@@ -19,7 +19,7 @@ repos:
   - repo: local
     hooks:
       - {id: never, name: never todo, entry: grep -L TODO, language: system, files: a.py}
-      - {id: fails, name: no todo, entry: "sh -c 'echo a.py:1: TODO; exit 1'", language: system, files: a.py}
+      - {id: fails, name: no todo, entry: sh hook.sh, language: system, files: a.py}
       - {id: quiet, name: quiet one, entry: "false", language: system, files: a.py}
       - {id: skipped, name: skipped one, entry: "false", language: system, files: nothing}
 """
@@ -47,6 +47,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root.mkdir()
     write(root, ".pre-commit-config.yaml", HOOKS)
     write(root, "a.py", "# TODO\n")
+    write(root, "hook.sh", "echo TODO\necho ' --> a.py:1'\necho more\nexit 1\n")
     write(root, "tests/test_a.py", TESTS)
     write(root, "pytest.ini", "[pytest]\n")
     for arguments in (["init", "-q"], ["add", "--all"]):
@@ -80,7 +81,7 @@ def test_both_run_and_both_are_named(project: Path, capfd: pytest.CaptureFixture
     assert "no todo....." in shown and "1 passed" in shown, "all of it is in the log"
     assert error.splitlines() == [
         "error: Lint fails in 2 hooks:",
-        "  fails: a.py:1: TODO",
+        "  fails: TODO --> a.py:1",
         "  quiet",
         "2 tests fail:",
         "  tests/test_a.py::test_badly[1] - AssertionError: a",

@@ -16,6 +16,8 @@ LONGEST = 3_000  # characters of a reason
 NAMED = 15  # hooks, and tests
 WIDTH = 200  # of a line
 HOOK = re.compile(r"^- hook id: (\S+)$")
+ENDED = re.compile(r"\.{3,}(?:\(.*\))?(?:Passed|Failed|Skipped)$")
+ABOUT = re.compile(r"^- (?:exit code|duration): ")
 FAILED = re.compile(r"^(?:FAILED|ERROR) (.+)$")
 NO_TESTS = 5  # pytest's status where it found none
 
@@ -60,21 +62,20 @@ def tests(head: Path) -> list[str]:
 
 
 def failed_hooks(text: str) -> list[str]:
-    """Each hook of pre-commit's output that failed, with the first line that it said."""
+    """Each hook of pre-commit's output that failed, with what it said first: two lines, for some name the file in the second."""
     found: list[str] = []
     lines = text.splitlines()
     for number, one in enumerate(lines):
         named = HOOK.match(one)
         if named is None or number == 0 or not lines[number - 1].endswith("Failed"):
             continue
-        words = ""
+        said: list[str] = []
         for other in lines[number + 1 :]:
-            if HOOK.match(other) or re.search(r"\.{3,}(?:\(.*\))?(?:Passed|Failed|Skipped)$", other):
+            if HOOK.match(other) or ENDED.search(other):
                 break
-            if other.strip() and not re.match(r"^- (?:exit code|duration): ", other):
-                words = other.strip().removeprefix("- ")
-                break
-        found.append(f"{named[1]}: {words}" if words else named[1])
+            if other.strip() and not ABOUT.match(other):
+                said.append(other.strip().removeprefix("- "))
+        found.append(": ".join([named[1], *([" ".join(said[:2])] if said else [])]))
     return found
 
 
