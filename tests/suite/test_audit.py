@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ from gitops_ml.audit.looking import CHECKS, audit
 from gitops_ml.audit.said import Audit
 from gitops_ml.audit.scene import scene
 from gitops_ml.delivery.release import Desk, plan, release
+from gitops_ml.errors import Fault
 from gitops_ml.forge import commits
 from gitops_ml.forge.client import Forge, connect
 from gitops_ml.publish import ruleset
@@ -37,6 +39,7 @@ READS = dict.fromkeys(("actions", "contents", "deployments", "pull-requests", "s
 MAY = {**READS, "issues": "write"}
 POINTER = "deploy/production/model.yaml"
 WORKFLOW = "on: {workflow_dispatch: }\n"
+STRANGE: dict[str, str | None] = {"deploy/shadow/model.yaml": None}
 DRIFT = 'on: {schedule: [{cron: "7 3 * * *"}]}\n'
 
 
@@ -114,7 +117,7 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seed]:
             main(at, {f"{folder_}deploy.yml": WORKFLOW, f"{folder_}drift.yml": DRIFT})
             there.forge.create_tag(STAGE, at.repo.tags()[TAG], "churn production v1.0.0")
             deployed(at)
-            drifted(at, {"at": day(), "state": "none", "version": "v1.0.0"})
+            drifted(at, {"date": day(), "state": "none", "serving": "v1.0.0"})
             post(at, "rulesets", ruleset.wanted())
             at.repo.take_events()
         shutil.rmtree(folder / "seed")
@@ -245,7 +248,7 @@ def no_drift(at: Bench) -> None:
 
 def drift_is_late(at: Bench) -> None:
     no_drift(at)
-    drifted(at, {"at": day(9), "state": "none", "version": "v1.0.0"}, {"at": day(30), "state": "none"})
+    drifted(at, {"date": day(9), "state": "none", "version": "v1.0.0"}, {"at": day(30), "state": "none"})
 
 
 def drift_is_unreadable(at: Bench) -> None:
@@ -455,6 +458,8 @@ def test_bytes_that_cannot_be_asked_for_are_not_healthy(kind: str, at: Bench) ->
     there = scene(root, forge, token)
     at.hub.faults.add(kind, path=r"\.git/", times=1000)
     assert failed(audit(there)) == ["storage"]
+    with pytest.raises(Fault):
+        scene(root, forge, token)
 
 
 # ---------------------------------------------------------------- the command
@@ -494,7 +499,7 @@ def test_one_issue_is_opened_updated_and_closed(at: Bench) -> None:
     (body,) = (one["body"] for one in at.repo.issues())
     assert "git rm -r deploy/shadow" in body and "storage push" in body and "**Agrees:**" in body
     # A fault closes nothing, and says so.
-    main(at, {"deploy/shadow/model.yaml": None})
+    main(at, STRANGE)
     at.repo.git.update("refs/dvc/store", at.repo.git.resolve("refs/dvc/store^") or "")
     at.hub.faults.add("502", "GET", r"/deployments", times=1000)
     code, text = run(at, "--issue")
@@ -504,6 +509,23 @@ def test_one_issue_is_opened_updated_and_closed(at: Bench) -> None:
     assert issues(at) == [("closed", "Audit: 2 disagreements")]
     calls = len(at.effects())
     assert run(at, "--issue")[0] == 0 and len(at.effects()) == calls
+
+
+def test_a_kill_behind_any_effect_is_made_good_by_the_next_run(at: Bench) -> None:
+    for plant, state in ((lambda: strange_folder(at), "open"), (lambda: main(at, STRANGE), "closed")):
+        plant()
+        for number in range(10):
+            fault = at.hub.faults.add("dead-after-n-effects", after=number)
+            with contextlib.suppress(Fault):
+                run(at, "--issue")
+            done = not fault.fired
+            at.hub.faults.clear()
+            if done:
+                break
+        assert run(at, "--issue")[0] == 0
+        assert [one[0] for one in issues(at)] == [state]
+    (number,) = (one["number"] for one in at.repo.issues("all"))
+    assert len(at.repo.comments(number)) == 1
 
 
 def test_a_laptop_reads_only_and_ends_red(at: Bench) -> None:

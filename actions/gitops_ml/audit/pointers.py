@@ -79,5 +79,5 @@ def retired(scene: Scene) -> Iterator[Said]:
 
 
 def _back(environment: str) -> str:
-    """The command that moves a pointer to a version that can be served."""
-    return f"gh workflow run roll-back.yml -f environment={environment} -f version=VERSION"
+    """The command that asks for the version that was served before; another one: `-f version=`."""
+    return f"gh workflow run roll-back.yml -f environment={environment}"

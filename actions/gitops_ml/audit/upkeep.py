@@ -56,7 +56,7 @@ def _last_run(scene: Scene) -> tuple[datetime | None, str]:
         raise Fault(f"state.json of {DRIFT} names no runs")
     found = []
     for one in runs:
-        at = _moment(one.get("at")) if isinstance(one, dict) else None
+        at = _moment(one.get("date") or one.get("at")) if isinstance(one, dict) else None
         if at is not None and at <= scene.now + timedelta(days=1):
             found.append((at, str(one.get("state") or "")))
     return max(found) if found else (None, "")
