@@ -17,7 +17,9 @@ import pytest
 from click.testing import CliRunner
 from ruamel.yaml import YAML
 from tests.forge import Forge as Hub
+from tests.forge import rest_releases
 from tests.forge.calls import Call
+from tests.forge.rest_releases import asset_shape
 from tests.suite import delivery, ruled
 from tests.suite.delivery import verdict
 from tests.suite.ruled import Bench, bench, git, place_of
@@ -189,6 +191,12 @@ def stage_elsewhere(at: Bench) -> None:
     )
 
 
+def never_deployed(at: Bench) -> None:
+    at.repo.git.update(f"refs/tags/{STAGE}", "0" * 40, at.repo.git.ref(f"refs/tags/{STAGE}") or "")
+    with at.hub.lock:
+        at.repo.data["deployments"].clear()
+
+
 def asset_gone(at: Bench) -> None:
     with at.hub.lock:
         (one,) = at.repo.data["releases"]
@@ -288,6 +296,9 @@ PLANTED: list[tuple[Callable[[Bench], None], str, str]] = [
     (stage_elsewhere, "stage-tag", "churn#production#2 is the newest stage tag"),
     (lambda at: deployed(at, version="v0.9.0"), "deployment", "is of v0.9.0"),
     (lambda at: deployed(at, "failure"), "deployment", "is failure, not success: as planted"),
+    (never_deployed, "stage-tag", "there is no tag churn#production#1"),
+    (never_deployed, "deployment", "GitHub knows no deployment of production"),
+    (tag_gone, "release", "the release churn@v1.0.0 has no tag of this name"),
     (no_release, "release", "churn@v1.0.0 has no GitHub release"),
     (asset_gone, "release", "lacks verdict.json"),
     (asset_swapped, "release", "dvc.lock of the release churn@v1.0.0 is not what its SHA256SUMS names"),
@@ -332,6 +343,28 @@ def test_a_pointer_merged_within_the_hour_is_given_time(at: Bench) -> None:
         found = audit(scene(root, forge, token, now=when + later))
         assert ("deployment" not in said(found)) is healthy
         assert ("deploy may be under way" in report.screen(found)) is healthy
+
+
+def test_a_payload_may_be_text_and_a_server_may_name_no_digests(
+    at: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with at.hub.lock:
+        newest = at.repo.data["deployments"][-1]
+        newest["payload"] = json.dumps(newest["payload"])
+    monkeypatch.setattr(rest_releases, "asset_shape", lambda *a: {**asset_shape(*a), "digest": None})
+    assert look(at).healthy
+    asset_swapped(at)
+    assert "dvc.lock of the release" in said(look(at))["release"]
+    with at.hub.lock:
+        at.repo.data["deployments"][-1]["payload"] = "[nonsense"
+    assert "is of no version" in said(look(at))["deployment"]
+
+
+def test_where_nothing_deploys_nothing_has_to_follow(at: Bench) -> None:
+    never_deployed(at)
+    main(at, {".github/workflows/deploy.yml": None})
+    found = look(at)
+    assert found.healthy and "nothing follows the pointers here" in report.screen(found)
 
 
 def test_remarks_are_no_disagreements(at: Bench) -> None:
