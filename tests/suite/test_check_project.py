@@ -47,7 +47,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root.mkdir()
     write(root, ".pre-commit-config.yaml", HOOKS)
     write(root, "a.py", "# TODO\n")
-    write(root, "hook.sh", "echo TODO\necho ' --> a.py:1'\necho more\nexit 1\n")
+    write(root, "hook.sh", "echo all is well\necho TODO\necho ' --> a.py:1'\necho more\nexit 1\n")
     write(root, "tests/test_a.py", TESTS)
     write(root, "pytest.ini", "[pytest]\n")
     for arguments in (["init", "-q"], ["add", "--all"]):

@@ -51,7 +51,8 @@ def test_what_cannot_be_looked_at_is_red_and_no_issue(world: World) -> None:
     world.loop.env = {**world.loop.env, "GITOPS_ML_RETRY_SECONDS": "0"}
     world.forge.faults.add("502", "GET", r"/rules/branches/", times=1000)
     assert audited(world) == (False, [])
-    assert any("Could not look at the rule on main" in one for one in world.runs[-1].errors())
+    assert any("502" in one for one in world.runs[-1].errors())
+    assert "Could not look at the rule on main" in "".join(world.runs[-1].summaries.values())
     world.forge.faults.clear()
     assert audited(world) == (True, [])
 

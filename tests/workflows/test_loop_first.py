@@ -129,7 +129,7 @@ def test_failing_lint_and_tests_are_both_named_in_the_comment(world: World) -> N
     assert not run.ok and [name.split("/")[-1] for name in run.ran()] == ["plan", "check", "judge"]
     assert world.status(number) == ("failure", "Blocked: lint or tests fail")
     comment = world.comment(number)
-    assert "ruff-check: F401" in comment, comment
+    assert "ruff-check: F401" in comment and "--> tests/code/test_new.py:1:8" in comment, comment
     assert "tests/code/test_new.py::test_it - AssertionError: of course not" in comment, comment
 
 

@@ -17,6 +17,7 @@ NAMED = 15  # hooks, and tests
 WIDTH = 200  # of a line
 HOOK = re.compile(r"^- hook id: (\S+)$")
 ENDED = re.compile(r"\.{3,}(?:\(.*\))?(?:Passed|Failed|Skipped)$")
+PLACE = re.compile(r"[^\s:]+\.\w+:\d+")
 ABOUT = re.compile(r"^- (?:exit code|duration): ")
 FAILED = re.compile(r"^(?:FAILED|ERROR) (.+)$")
 NO_TESTS = 5  # pytest's status where it found none
@@ -62,7 +63,7 @@ def tests(head: Path) -> list[str]:
 
 
 def failed_hooks(text: str) -> list[str]:
-    """Each hook of pre-commit's output that failed, with what it said first: two lines, for some name the file in the second."""
+    """Each hook of pre-commit's output that failed, and the line that tells most."""
     found: list[str] = []
     lines = text.splitlines()
     for number, one in enumerate(lines):
@@ -75,8 +76,19 @@ def failed_hooks(text: str) -> list[str]:
                 break
             if other.strip() and not ABOUT.match(other):
                 said.append(other.strip().removeprefix("- "))
-        found.append(": ".join([named[1], *([" ".join(said[:2])] if said else [])]))
+        found.append(": ".join(filter(None, [named[1], _telling(said)])))
     return found
+
+
+def _telling(said: list[str]) -> str:
+    """The first line with a place in a file, and what stands above an arrow to it; else the first line.
+
+    pre-commit calls a hook once for each part of the files: what it says first may be that the other part is well.
+    """
+    for number, one in enumerate(said):
+        if PLACE.search(one):
+            return f"{said[number - 1]} {one}" if number and one.startswith("-->") else one
+    return said[0] if said else ""
 
 
 def failed_tests(text: str) -> list[str]:
