@@ -28,6 +28,7 @@ VERBS = {
     "preview": "gitops_ml.preview.command:preview",
     "plan": "gitops_ml.build.plan_command:plan",
     "build": "gitops_ml.build.command:build",
+    "check-project": "gitops_ml.build.check_project:check_project",
     "unpack": "gitops_ml.build.unpack:unpack",
     "score": "gitops_ml.build.score_command:score",
     "judge": "gitops_ml.ruling.command:judge",
@@ -35,6 +36,7 @@ VERBS = {
     "report": "gitops_ml.report.command:report",
     "release": "gitops_ml.delivery.command:release",
     "refresh": "gitops_ml.delivery.command:refresh",
+    "audit": "gitops_ml.audit.command:audit",
     "open-pull-request": "gitops_ml.forge.command:open_pull_request",
 }
 

@@ -47,7 +47,7 @@ def _workflows(repo: Repo, revision: str) -> list[Json]:
                     "node_id": f"W_{number}",
                     "name": name,
                     "path": f"{WORKFLOWS}{name}",
-                    "state": "active",
+                    "state": repo.data.get("workflow_states", {}).get(name, "active"),
                     "created_at": repo.data["created_at"],
                     "updated_at": repo.data["pushed_at"],
                     "url": f"{repo.api}/actions/workflows/{number}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.forge import rules
-from tests.forge.access import Refused, invalid
+from tests.forge.access import Refused, invalid, role
 from tests.forge.calls import REPO, Reply, Request
 from tests.forge.plumbing import now
 from tests.forge.repo import Repo
@@ -126,8 +126,12 @@ def create(request: Request, repo: Repo) -> Reply:
 
 @REPO.on("GET", "/rulesets/{number}")
 def get(request: Request, repo: Repo, number: str) -> Reply:
+    """Who may bypass it is told to those who may change it."""
     _allowed(request, repo, "read")
-    return Reply(200, _shape(repo, _find(repo, number)))
+    shape = _shape(repo, _find(repo, number))
+    if request.caller.bot or role(request.forge.state, repo.data, request.caller.login) != "admin":
+        del shape["bypass_actors"]
+    return Reply(200, shape)
 
 
 @REPO.on("PUT", "/rulesets/{number}")

@@ -120,6 +120,19 @@ def test_documentation_needs_no_build_and_releases_nothing(world: World) -> None
     assert list(world.repo.tags()) == [f"{SLUG}@v1.0.0"] and not world.repo.open_pulls()
 
 
+def test_failing_lint_and_tests_are_both_named_in_the_comment(world: World) -> None:
+    test = f"import os\n\nfrom {PACKAGE} import params\n\n\ndef test_it() -> None:\n    assert params is None, 'of course not'\n"
+    number = world.pull_request(
+        "red", lambda root: (root / "tests/code/test_new.py").write_text(test) and None
+    )
+    run = world.ran("pull-request", world.settle())
+    assert not run.ok and [name.split("/")[-1] for name in run.ran()] == ["plan", "check", "judge"]
+    assert world.status(number) == ("failure", "Blocked: lint or tests fail")
+    comment = world.comment(number)
+    assert "ruff-check: F401" in comment and "--> tests/code/test_new.py:1:8" in comment, comment
+    assert "tests/code/test_new.py::test_it - AssertionError: of course not" in comment, comment
+
+
 def test_a_table_that_breaks_the_contract_stops_the_build_and_the_comment_says_where(world: World) -> None:
     broken = edit("data/raw/breast_cancer.csv", "malignant", "maligant")
     number = world.pull_request("typo", broken, "A slip")

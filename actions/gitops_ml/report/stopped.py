@@ -10,7 +10,7 @@ from gitops_ml.report.text import block, clip, joined, name, some, version, word
 
 # Stage of the workflow -> what stopped, and how a person tries it on a laptop.
 STAGES = {
-    "check": ("the project's own tests or linters fail", "uv run pytest"),
+    "check": ("the project's own tests or linters fail", "uv run --group dev gitops-ml check-project"),
     "build": ("the pipeline does not run through", "uv run dvc repro"),
     "score": ("the new model cannot be scored", "uv run gitops-ml preview"),
     "judge": ("the evidence was refused", "uv run gitops-ml preview"),
