@@ -35,6 +35,7 @@ VERBS = {
     "report": "gitops_ml.report.command:report",
     "release": "gitops_ml.delivery.command:release",
     "refresh": "gitops_ml.delivery.command:refresh",
+    "template": "gitops_ml.template.command:template",
     "open-pull-request": "gitops_ml.forge.command:open_pull_request",
 }
 
