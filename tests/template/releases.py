@@ -1,7 +1,8 @@
-"""This repository's own template as a git repository with released versions: v0.1.0 as it is, and what may come after it."""
+"""This repository's own template as a git repository with released versions: as it is here, and what may come after it."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 from tests.template.conftest import ROOT
 
 TEMPLATE = "<<cookiecutter.project_slug>>"
+VERSION: str = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))["__version"]
+NEXT = "9.0.0"
 Edit = Callable[[Path], None]
 
 
@@ -23,7 +26,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def first_release(folder: Path) -> Path:
-    """The template as it is here, tagged v0.1.0, without what a project is not made of."""
+    """The template as it is here, tagged with its version, without what a project is not made of."""
     folder.mkdir(parents=True)
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--"]
     wanted = ["cookiecutter.json", "hooks", TEMPLATE, "actions"]
@@ -34,7 +37,7 @@ def first_release(folder: Path) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
     git(folder, "init", "--quiet", "--initial-branch=main")
-    _tag(folder, "0.1.0")
+    _tag(folder, VERSION)
     return folder
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.template.releases import SECOND, WORKFLOW, first_release, git, release
+from tests.template.releases import NEXT, SECOND, VERSION, WORKFLOW, first_release, git, release
 from tests.workflows.act import App, Run
 from tests.workflows.world import APP, World
 
@@ -46,24 +46,24 @@ def test_workflow_files_are_one_issue_with_the_command_for_a_laptop(world: World
     template = Published(world)
     main = world.repo.head("main")
     run = ran(world, lambda: world.loop.schedule("template-update.yml"))
-    assert "up to date: 0.1.0" in "\n".join(run.summaries.values())
+    assert f"up to date: {VERSION}" in "\n".join(run.summaries.values())
     assert world.repo.issues("all") == [] and world.repo.open_pulls() == []
 
-    release(template.folder, "0.2.0", *SECOND, WORKFLOW)
+    release(template.folder, NEXT, *SECOND, WORKFLOW)
     template.push()
     ran(world, lambda: world.loop.dispatch("template-update.yml"))
     (issue,) = world.repo.issues()
-    assert issue["title"] == "Update the template to 0.2.0: on a laptop"
+    assert issue["title"] == f"Update the template to {NEXT}: on a laptop"
     assert "- `.github/workflows/train.yml`" in issue["body"]
     assert world.repo.open_pulls() == [] and BRANCH not in world.repo.branches()
     assert world.repo.head("main") == main
 
     # What it says, done: the command, the push, the pull request; and the issue is over.
     command = issue["body"].split("```bash\n")[1].split("```")[0].splitlines()[0]
-    assert command == "uv run gitops-ml template update --to 0.2.0"
+    assert command == f"uv run gitops-ml template update --to {NEXT}"
     world.fresh()
     done = world.gitops(*command.split()[3:])
-    assert done.returncode == 0 and "Template 0.1.0 -> 0.2.0: merged" in done.stdout, (
+    assert done.returncode == 0 and f"Template {VERSION} -> {NEXT}: merged" in done.stdout, (
         done.stdout + done.stderr
     )
     world.git("push", "--quiet", world.repo.address(world.ada), f"HEAD:refs/heads/{BRANCH}")
@@ -82,11 +82,11 @@ def test_workflow_files_are_one_issue_with_the_command_for_a_laptop(world: World
 @pytest.mark.full
 def test_a_robot_s_pull_request_is_built_and_judged_by_the_same_run(world: World) -> None:
     template = Published(world)
-    release(template.folder, "0.2.0", *SECOND)
+    release(template.folder, NEXT, *SECOND)
     template.push()
     run = ran(world, lambda: world.loop.schedule("template-update.yml"))
     (pull,) = world.repo.open_pulls()
-    assert pull["title"] == "Template 0.1.0 -> 0.2.0" and pull["head"]["ref"] == BRANCH
+    assert pull["title"] == f"Template {VERSION} -> {NEXT}" and pull["head"]["ref"] == BRANCH
     state, line = world.status(pull["number"])
     assert state == "pending" and "Needs a human" in line, (state, line, "it edits .github/")
     assert world.comment(pull["number"]), run.log[-2000:]
@@ -99,12 +99,12 @@ def test_a_robot_s_pull_request_is_built_and_judged_by_the_same_run(world: World
 def test_an_app_brings_workflow_files_if_it_may(make_world: Callable[..., World], tmp_path: Path) -> None:
     world = make_world("served", app=True)
     template = Published(world)
-    release(template.folder, "0.2.0", *SECOND, WORKFLOW)
+    release(template.folder, NEXT, *SECOND, WORKFLOW)
     template.push()
     world.loop.schedule("template-update.yml")
     runs = world.settle()
     assert all(run.ok for run in runs), world.errors(runs)
-    assert [one["title"] for one in world.repo.issues()] == ["Update the template to 0.2.0: on a laptop"]
+    assert [one["title"] for one in world.repo.issues()] == [f"Update the template to {NEXT}: on a laptop"]
     world.loop.app = App(APP.slug, {**APP.permissions, "workflows": "write"})
     world.loop.dispatch("template-update.yml")
     runs = world.settle()
@@ -116,4 +116,4 @@ def test_an_app_brings_workflow_files_if_it_may(make_world: Callable[..., World]
     shown = subprocess.run(
         ["git", "log", "--format=%s", f"main..{BRANCH}"], cwd=world.repo.bare, capture_output=True
     )
-    assert b"Template 0.1.0 -> 0.2.0" in shown.stdout
+    assert f"Template {VERSION} -> {NEXT}".encode() in shown.stdout
