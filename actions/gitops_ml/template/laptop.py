@@ -21,6 +21,8 @@ QUIET = [
     "commit.gpgSign=false",
     "-c",
     "advice.detachedHead=false",
+    "-c",
+    "rerere.enabled=false",  # what it remembers would end conflicts that were announced
 ]
 
 
