@@ -157,6 +157,22 @@ def test_conflicts_are_one_issue_until_main_is_up_to_date(at: Bench) -> None:
     assert "Nobody wrote down" in run(at, handed(at, "unknown")).text and at.repo.issues() == []
 
 
+def test_what_ci_built_of_it_stays_until_main_moves(at: Bench) -> None:
+    first = run(at, handed(at))
+    robot = at.repo.app("gitops-bot", NEEDS)
+    built = {"dvc.lock": "built\n", "reports/metrics.json": "{}\n", "MODEL_CARD.md": "# Built\n"}
+    at.repo.commit(BRANCH, built, robot, "Built by CI")
+    head = at.head(BRANCH)
+    again = run(at, handed(at))
+    assert at.head(BRANCH) == head != first.head and again.head == head, "nobody judged it yet"
+    at.desk().forge.set_status(head, "pending", "Needs a human")
+    state = at.state()
+    assert run(at, handed(at)).head is None and at.state() == state
+    at.repo.commit("main", {"params.yaml": "a: 2\n"}, at.ada, "Main moves")
+    moved = run(at, handed(at))
+    assert moved.head == at.head(BRANCH) != head and at.repo.file(BRANCH, "params.yaml") == b"a: 2\n"
+
+
 def test_up_to_date_closes_the_pull_request(at: Bench) -> None:
     run(at, handed(at))
     run(at, handed(at, "current"))

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitops_ml import shell
+from gitops_ml.build.derived import is_derived
 from gitops_ml.card.markdown import plain
 from gitops_ml.contracts.template_update import TemplateUpdate
 from gitops_ml.delivery import standing
-from gitops_ml.delivery.tree import plain as content_of
+from gitops_ml.delivery.tree import changed, is_ancestor
+from gitops_ml.delivery.tree import plain as plain_of
 from gitops_ml.forge import commits
 from gitops_ml.forge.actions import warn
 from gitops_ml.forge.client import CONTEXT, Forge
@@ -62,8 +64,9 @@ def offer(
         return _ask(forge, update, "workflow files, which this token may not push", update.workflows)
     files: dict[str, bytes | None] = {path: (folder / "files" / path).read_bytes() for path in update.files}
     files |= dict.fromkeys(update.removed)
+    branch = standing.Branch(BRANCH, update.main, files, title)
     try:
-        head = standing.put(root, forge, token, standing.Branch(BRANCH, update.main, files, title))
+        head = _held(root, forge, token, branch) or standing.put(root, forge, token, branch)
     except standing.Occupied as occupied:
         warn("The branch is a person's now", str(occupied))
         return Done(f"☕ {str(occupied).splitlines()[0]}")
@@ -80,18 +83,32 @@ def offer(
     return Done(f"📦 {title}: {where}", opened.number, None if judged or opened.number is None else head)
 
 
+def _held(root: Path, forge: Forge, token: str, branch: standing.Branch) -> str | None:
+    """The branch's head, if it holds this update and, besides, only what CI built of it: that is not to be undone."""
+    tip = _tip(root, forge, token)
+    if tip is None or not is_ancestor(root, branch.main, tip):
+        return None
+    fresh = commits.commit_files(root, [branch.main], branch.files, branch.message)
+    return tip if all(map(is_derived, changed(root, fresh, tip))) else None
+
+
+def _tip(root: Path, forge: Forge, token: str) -> str | None:
+    """The newest commit of the branch, fetched; None if there is no such branch."""
+    ref = f"refs/heads/{BRANCH}"
+    if ref not in commits.ls_remote(root, forge.place, token, ref):
+        return None
+    commits.fetch(root, forge.place, token, f"+{ref}:refs/gitops-ml/{BRANCH}")
+    return shell.git(root, "rev-parse", f"refs/gitops-ml/{BRANCH}")
+
+
 def _by_hand(root: Path, forge: Forge, token: str, update: TemplateUpdate) -> int | None:
     """The open pull request in which a person brings this version already, by the laptop's command."""
     for pull in forge.pulls(head=BRANCH):
-        if pull.fork:
+        tip = None if pull.fork else _tip(root, forge, token)
+        if tip is None:
             continue
-        ref = f"refs/heads/{BRANCH}"
-        if ref not in commits.ls_remote(root, forge.place, token, ref):
-            continue
-        commits.fetch(root, forge.place, token, f"+{ref}:refs/gitops-ml/{BRANCH}")
-        tip = f"refs/gitops-ml/{BRANCH}"
-        said = content_of(root, tip, FILE)
-        robots = shell.git(root, "log", "--format=%ae", "-1", tip) == commits.EMAIL
+        said = plain_of(root, tip, FILE)
+        robots = "[bot]" in shell.git(root, "log", "--format=%an %ae", "-1", tip)
         if not robots and isinstance(said, dict) and str(said.get("version")) == update.new:
             return pull.number
     return None
