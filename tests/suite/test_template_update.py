@@ -244,6 +244,22 @@ def test_what_is_refused_changes_nothing(project: Path, template: Template, stil
     still()
 
 
+def test_a_commit_made_meanwhile_is_not_lost(
+    project: Path, template: Template, still: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = laptop.plan
+
+    def slow(*arguments: Any) -> Any:
+        made = real(*arguments)
+        commit(project, {"params.yaml": "meanwhile\n"})
+        still.now()
+        return made
+
+    monkeypatch.setattr(laptop, "plan", slow)
+    refused(project, str(template.root), None, match="somebody committed while the template was rendered")
+    still()
+
+
 def test_a_template_that_cannot_be_rendered_changes_nothing(
     project: Path, template: Template, still: Any
 ) -> None:
