@@ -59,9 +59,11 @@ def offer(
             forge.close_issue(REASON, f"#{pull.number} was closed: {update.new} is not offered again.")
             return Done(f"☕ #{pull.number} was closed without a merge: {update.new} is not offered again.")
     if update.outcome == "conflict":
-        return _ask(forge, update, "changed on both sides, and git cannot decide", update.conflicts)
+        return _ask(forge, update, "These changed on both sides, and git cannot decide", update.conflicts)
     if update.workflows and not may_push_workflows:
-        return _ask(forge, update, "workflow files, which this token may not push", update.workflows)
+        return _ask(
+            forge, update, "These are workflow files, which this token may not push", update.workflows
+        )
     files: dict[str, bytes | None] = {path: (folder / "files" / path).read_bytes() for path in update.files}
     files |= dict.fromkeys(update.removed)
     branch = standing.Branch(BRANCH, update.main, files, title)
@@ -73,7 +75,9 @@ def offer(
     except Refused as refused:
         if not update.workflows or refused.status != 403:
             raise
-        return _ask(forge, update, "workflow files, which this token may not push", update.workflows)
+        return _ask(
+            forge, update, "These are workflow files, which this token may not push", update.workflows
+        )
     opened = standing.request(
         forge, branch=BRANCH, base=forge.default_branch(), title=title, body=_body(update), labels=[LABEL]
     )
@@ -120,12 +124,12 @@ def _ask(forge: Forge, update: TemplateUpdate, why: str, paths: list[str]) -> Do
     listed = "\n".join(f"- `{path}`" for path in paths)
     source = "" if update.source else " --source FOLDER-OR-ADDRESS"
     body = (
-        f"Version **{plain(update.new)}** of the template is there; main has {plain(update.old)}. A robot cannot bring it: "
-        f"{len(paths)} {'file is' if len(paths) == 1 else 'files are'} {why}.\n\n{listed}\n\n"
+        f"Version **{plain(update.new)}** of the template is there; main has {plain(update.old)}. A robot cannot bring it. "
+        f"{why}:\n\n{listed}\n\n"
         f"On a laptop, in an up-to-date clone:\n\n```bash\n{COMMAND} --to {update.new}{source}\ngit push -u origin {BRANCH}"
         "    # then open its pull request\n```\n\n"
-        "The command merges, lists conflicts, and says how to go on or to stop. "
-        "A GitHub App with the permission *workflows: write* lets a robot push workflow files.\n\n"
+        "The command merges, lists conflicts, and says how to go on or to stop. A GitHub App with the permission "
+        "*workflows: write* may push workflow files; then this arrives as a pull request.\n\n"
         "This issue is updated in place, and closed when main is up to date.\n"
     )
     url = forge.issue(REASON, f"Update the template to {update.new}: on a laptop", body, labels=[LABEL])
