@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.template.conftest import Project, clean_environment
+from tests.template.conftest import ROOT, Project, clean_environment
 from tests.template.releases import (
     NEXT,
     SECOND,
@@ -22,14 +24,16 @@ from tests.template.releases import (
     written,
 )  # fmt: skip
 
-BRANCH = "template/update"
+from gitops_ml.contracts.answers import AnswersFile
+
+BRANCH, ADDRESS = "template/update", "https://example.invalid/acme/template.git"
 STAGE = "  extra: # ours\n    cmd: python -c \"open('reports/extra.txt','w').write('x')\"\n    outs:\n      - reports/extra.txt:\n          cache: false\n"
 
 
-def generated(folder: Path, template: Path, **answers: str) -> Project:
+def generated(folder: Path, template: Path | str, **answers: str) -> Project:
     """A project of that template, as a person generates it."""
     home, output = folder / "home", folder / "out"
-    home.mkdir(parents=True)
+    home.mkdir(parents=True, exist_ok=True)
     output.mkdir()
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", str(output), str(template)]
     done = subprocess.run(
@@ -62,12 +66,44 @@ def edited(project: Project) -> None:
     project.git("commit", "--quiet", "--message", "Six edits")
 
 
-def update(project: Project, template: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def update(project: Project) -> subprocess.CompletedProcess[str]:
     """The command on a laptop, with the suite of this repository."""
-    command = [sys.executable, "-m", "gitops_ml", "template", "update", "--source", str(template)]
+    command = [sys.executable, "-m", "gitops_ml", "template", "update"]
     return subprocess.run(
-        command, cwd=project.path, env=project.environment(**more), capture_output=True, text=True
+        command, cwd=project.path, env=project.environment(), capture_output=True, text=True
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "recorded"),
+    [
+        ("https://example.invalid/acme/template.git", True),
+        ("gh:acme/template", True),
+        ("git@example.invalid:acme/template.git", True),
+        ("ssh://git@example.invalid/acme/template.git", True),
+        ("https://ada:secret@example.invalid/acme/template.git", False),
+        ("https://example.invalid/acme/template.zip", False),
+        ('https://example.invalid/"\nversion: "9', False),
+        ("/home/ada/template", False),
+        ("file:///home/ada/template", False),
+        ("template", False),
+    ],
+)
+def test_an_address_is_written_down_and_nothing_else(
+    typed: str, recorded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hook's own function: its one placeholder filled in."""
+    monkeypatch.chdir(tmp_path)
+    before = 'template: cookiecutter-gitops-ml\nversion: "0.1.0"\nanswers:\n  project_slug: "x"\n'
+    Path(".gitops-ml.yaml").write_text(before)
+    hook = (ROOT / "hooks" / "post_gen_project.py").read_text("utf-8")
+    filled = hook.replace("<< cookiecutter | tojson >>", json.dumps({"_template": typed}))
+    names: dict[str, Any] = {"__name__": "hook"}
+    exec(compile(filled, "hook", "exec"), names)
+    names["record_source"]()
+    after = Path(".gitops-ml.yaml").read_text()
+    assert after == (before.replace("answers:", f'source: "{typed}"\nanswers:') if recorded else before)
+    assert AnswersFile.read(".gitops-ml.yaml").source == (typed if recorded else None)
 
 
 @pytest.mark.change
@@ -75,14 +111,17 @@ def test_an_edited_project_gets_the_next_version_or_its_conflicts(tmp_path: Path
     template = first_release(tmp_path / "template")
     table = tmp_path / "churn.csv"
     table.write_text("age,plan,churned\n" + "".join(f"{n},basic,{n % 2}\n" for n in range(20, 60)))
-    project = generated(tmp_path / "made", template, first_run="no", table=str(table), target="churned")
+    (tmp_path / "made" / "home").mkdir(parents=True)
+    (tmp_path / "made" / "home" / ".gitconfig").write_text(f'[url "{template}"]\n\tinsteadOf = {ADDRESS}\n')
+    project = generated(tmp_path / "made", ADDRESS, first_run="no", table=str(table), target="churned")
     assert project.git("log", "--format=%s") == f"Generated from cookiecutter-gitops-ml {VERSION}", (
         project.printed
     )
-    assert "source" not in (project.path / ".gitops-ml.yaml").read_text(), "no path is recorded"
+    recorded = AnswersFile.read(project.path / ".gitops-ml.yaml")
+    assert recorded.source == ADDRESS and recorded.answers["table"] == "churn.csv"
     edited(project)
     release(template, NEXT, *SECOND, WORKFLOW)
-    done = update(project, template)
+    done = update(project)
     assert done.returncode == 0 and f"Template {VERSION} -> {NEXT}: merged" in done.stdout, (
         done.stdout + done.stderr
     )
@@ -111,7 +150,7 @@ def test_an_edited_project_gets_the_next_version_or_its_conflicts(tmp_path: Path
         written(".devcontainer/devcontainer.json", "{}\n"),
         written("docs/questions.md", "# Questions\n\nOne.\n"),
     )
-    done = update(project, template)
+    done = update(project)
     assert done.returncode == 0, done.stderr
     conflicts = [".devcontainer/devcontainer.json", ".github/workflows/refresh.yml", "params.yaml"]
     assert project.git("diff", "--name-only", "--diff-filter=U").splitlines() == conflicts
@@ -133,6 +172,7 @@ def test_the_project_s_own_tests_pass_after_a_clean_update(tmp_path: Path) -> No
     release(template, NEXT, *SECOND, WORKFLOW)
     done = project.run("uv", "run", "gitops-ml", "template", "update", "--source", template)
     assert f"Template {VERSION} -> {NEXT}: merged" in done.stdout, done.stdout + done.stderr
+    assert "source" not in (project.path / ".gitops-ml.yaml").read_text(), "no path is recorded"
     assert "built again by CI" in done.stdout and "uv lock" not in done.stdout
     kept = project.git(
         "diff", "--name-only", "main", BRANCH, "--", "data", "reports", "models", "dvc.lock", "MODEL_CARD.md"
