@@ -37,6 +37,12 @@ docs: .venv/ready ## Write the reference pages from the code
 pins: ## Choose newer versions of everything and write them down
 	@$(PYTHON) tests/tools/pins.py
 
+version: ## Write a new version wherever it stands, and its section in the changelog (VERSION=0.2.0)
+	@$(PYTHON) tests/tools/release.py version "$(VERSION)"
+
+release: ## On main: check that every version agrees, and make the tag (VERSION=0.2.0)
+	@$(PYTHON) tests/tools/release.py tag "$(VERSION)"
+
 clean: ## Remove what the other targets made
 	@rm -rf .venv .tools .cache demo .pytest_cache .mypy_cache .ruff_cache .coverage
 
@@ -49,4 +55,4 @@ VERSIONS := tests/constraints.txt pyproject.toml actions/pyproject.toml tests/to
 	@bash tests/tools/setup.sh "$(PYTHON)" dev "1 GB"
 	@touch $@ .venv/demo
 
-.PHONY: help demo test test-change test-all lint bench format docs pins clean
+.PHONY: help demo test test-change test-all lint bench format docs pins version release clean

@@ -1,11 +1,13 @@
 """Turn the rendered files into a project: lay over the chosen variants, then start the first run.
 
 Whatever fails here, the project stays: cookiecutter deletes it when a hook exits with anything but 0. The last line
-printed is then the command that goes on.
+printed is then the command that goes on. With GITOPS_ML_RENDER_ONLY set there are files and nothing else: no commit, no
+first run. `gitops-ml template update` compares two versions of the template that way.
 """
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,6 +17,8 @@ from pathlib import Path
 ANSWERS = json.loads(r"""<< cookiecutter | tojson >>""")
 PROJECT = Path.cwd()
 SUITE = Path(".github", "actions")
+RENDER_ONLY = bool(os.environ.get("GITOPS_ML_RENDER_ONLY"))
+ADDRESS = re.compile(r"(https?://|ssh://|git@|gh:|gl:|bb:)[A-Za-z0-9._~:/@-]+")
 
 
 def choose_variants() -> None:
@@ -44,6 +48,20 @@ def tidy() -> None:
             shutil.rmtree(found, ignore_errors=True)
 
 
+def record_source() -> None:
+    """Write down where the template came from, for updates; never a path of this machine, nor a password."""
+    typed = str(ANSWERS.get("_template") or "")
+    if not ADDRESS.fullmatch(typed) or (
+        re.match(r"[a-z]+://[^/]*@", typed) and not typed.startswith("ssh://git@")
+    ):
+        return
+    if not typed.endswith(".zip"):
+        path = Path(".gitops-ml.yaml")
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r"^version: .*$", rf'\g<0>\nsource: "{typed}"', text, count=1, flags=re.MULTILINE)
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
 def table_arguments() -> list[str]:
     """The user's table, as the first run takes it: an absolute path. It goes to .git/config, never into a file."""
     if not ANSWERS["table"]:
@@ -59,6 +77,9 @@ def main() -> None:
     try:
         choose_variants()
         tidy()
+        if RENDER_ONLY:
+            return
+        record_source()
         command += table_arguments()
         if ANSWERS["first_run"] == "no":
             command.append("--commit-only")

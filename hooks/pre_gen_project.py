@@ -141,7 +141,10 @@ def problems(answers: dict[str, str]) -> list[str]:
         wrong.append(
             "mlflow_tracking_uri: holds a user or password, which would be written into git. Leave it out."
         )
-    wrong += [problem for problem in (table_problem(answers["table"]), target_problem(answers)) if problem]
+    if not os.environ.get("GITOPS_ML_RENDER_ONLY"):  # a project records the table's name, not where it was
+        wrong += [
+            problem for problem in (table_problem(answers["table"]), target_problem(answers)) if problem
+        ]
     return wrong
 
 

@@ -37,6 +37,7 @@ VERBS = {
     "release": "gitops_ml.delivery.command:release",
     "refresh": "gitops_ml.delivery.command:refresh",
     "audit": "gitops_ml.audit.command:audit",
+    "template": "gitops_ml.template.command:template",
     "open-pull-request": "gitops_ml.forge.command:open_pull_request",
 }
 

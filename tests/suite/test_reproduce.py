@@ -154,9 +154,9 @@ def test_without_an_identity_the_author_serves_for_that_commit_only(
     assert shell.ask_git(done, "config", "user.name") is None
     for name in ("...", "<>", "' \\"):
         runs.write(done, {".gitops-ml.yaml": {"answers": {"author_name": name}}})
-        assert commits._identity(done)[1] == "user.name=unknown"
+        assert commits.identity(done)[1] == "user.name=unknown"
     (done / ".gitops-ml.yaml").unlink()
-    assert commits._identity(done) == ["-c", "user.name=unknown", "-c", "user.email=nobody@example.invalid"]
+    assert commits.identity(done) == ["-c", "user.name=unknown", "-c", "user.email=nobody@example.invalid"]
 
 
 def test_an_identity_that_exists_is_used(done: Path) -> None:

@@ -9,8 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.template.conftest import HOSTILE, NAMED, Project
+from tests.template.conftest import HOSTILE, NAMED, ROOT, Project
 from tests.tiers import BIN, actionlint
+
+from gitops_ml.contracts.answers import AnswersFile
+from gitops_ml.template import merge
+from gitops_ml.template.render import render
 
 Bake = Callable[[str], Project]
 EACH = pytest.mark.parametrize(
@@ -27,6 +31,16 @@ def test_ends_well_with_clean_commits(bake: Bake, name: str) -> None:
     assert subjects[0].startswith("Generated from cookiecutter-gitops-ml")
     assert subjects[1:] == ([] if name == "first_run=no" else ["First run"]), project.printed
     assert project.git("status", "--porcelain") == ""
+
+
+@EACH
+def test_the_recorded_answers_give_the_first_commit_again(bake: Bake, name: str, tmp_path: Path) -> None:
+    """What `gitops-ml template update` stands on."""
+    project = bake(name).path
+    recorded = AnswersFile.read(project / ".gitops-ml.yaml")
+    again = merge.tree_of(project, render(ROOT, recorded.version, recorded, tmp_path), recorded.source)
+    first = bake(name).git("rev-list", "--max-parents=0", "HEAD")
+    assert merge.untouched(project, first, recorded.version, recorded.source) == again
 
 
 @EACH

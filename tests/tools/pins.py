@@ -4,7 +4,8 @@
 
 * the ``constraint-dependencies`` at the end of the template's pyproject.toml, from which a project locks itself, and
 * actions/requirements.txt, what the suite runs on in a workflow, of the same versions, and
-* tests/constraints.txt, the same for this repository's own tools.
+* tests/constraints.txt, the same for this repository's own tools, and
+* actions/gitops_ml/template/requirements.txt, what renders a newer template in a project: cookiecutter, of the same versions.
 
 The exact versions in ``project.dependencies`` of the template are chosen by hand: they decide the model's bytes.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "<<cookiecutter.project_slug>>" / "pyproject.toml"
 REQUIREMENTS = ROOT / "actions" / "requirements.txt"
+RENDER = ROOT / "actions" / "gitops_ml" / "template" / "requirements.txt"
 CONSTRAINTS = ROOT / "tests" / "constraints.txt"
 STORAGE_EXTRAS = "[s3,gs,azure,ssh]"
 HEAD = (
@@ -79,6 +81,16 @@ def suite_requirements(pins: list[str]) -> str:
     return "# What the suite runs on in a workflow, exactly. Written by `make pins`.\n" + done.stdout
 
 
+def render_requirements() -> str:
+    """cookiecutter and what it needs, at the versions in tests/constraints.txt."""
+    compile_ = ["uv", "--quiet", "pip", "compile", "--universal", "--python-version", "3.11", "--no-header"]
+    compile_ += ["--no-annotate", "--no-emit-index-url", "--constraint", str(CONSTRAINTS), "-"]
+    done = subprocess.run(
+        compile_, check=True, capture_output=True, text=True, input="cookiecutter>=2.7.1,<3\n"
+    )
+    return "# What renders the template, exactly. Written by `make pins`.\n" + done.stdout
+
+
 def main() -> None:
     pins = resolved(template_pyproject())
     quoted = "".join(f"    {line!r},\n" if '"' in line else f'    "{line}",\n' for line in pins)
@@ -91,6 +103,7 @@ def main() -> None:
     own = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     settings = f"[tool.uv]\nconstraint-dependencies = [\n{quoted}]\n"
     CONSTRAINTS.write_text("\n".join(resolved(own.replace("[tool.uv]\n", settings))) + "\n", encoding="utf-8")
+    RENDER.write_text(render_requirements(), encoding="utf-8")
 
 
 if __name__ == "__main__":

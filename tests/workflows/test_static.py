@@ -48,6 +48,8 @@ def test_code_of_a_pull_request_runs_only_where_nothing_can_be_written() -> None
                 word in text
                 for word in ("'path': 'head'", "uv run", "actions/build", "actions/score", "actions/check'")
             )
+            words = ("'path': 'head'", "uv run", "actions/build", "actions/score", "actions/render-template")
+            runs_code = any(word in text for word in words)
             if runs_code:
                 assert set(job["permissions"].values()) <= {"read"}, (name, key)
                 secrets = set(re.findall(r"secrets\.([\w-]+)", text))
@@ -56,6 +58,7 @@ def test_code_of_a_pull_request_runs_only_where_nothing_can_be_written() -> None
 
 def test_what_writes_is_never_cancelled() -> None:
     for name in ("release.yml", "train.yml", "refresh.yml", "approval.yml", "audit.yml"):
+    for name in ("release.yml", "train.yml", "refresh.yml", "approval.yml", "template-update.yml"):
         assert plain(name)["concurrency"]["cancel-in-progress"] is False, name
     assert plain("release.yml")["concurrency"]["queue"] == "max"
     assert plain("pull-request.yml")["concurrency"]["cancel-in-progress"] is True
@@ -136,6 +139,7 @@ CASES = [
     ("something else happened somewhere", sent("deploy"), set()),
     ("it is night", tick("23 4 * * *"), {"train.yml"}),
     ("it is Monday", tick("41 5 * * 1"), {"audit.yml"}),
+    ("it is the third of a month", tick("41 5 3 * *"), {"template-update.yml"}),
     ("it is another hour", tick("0 12 * * *"), set()),
 ]
 
@@ -157,6 +161,7 @@ def test_every_trigger_has_a_case_that_starts_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["release.yml", "refresh.yml", "train.yml", "audit.yml"])
+@pytest.mark.parametrize("name", ["release.yml", "refresh.yml", "train.yml", "template-update.yml"])
 def test_by_hand(name: str) -> None:
     payload = {"workflow": f"{FOLDER}{name}", "inputs": {}, "ref": "refs/heads/main"}
     assert started(Happening("workflow_dispatch", payload=payload)) == {name}

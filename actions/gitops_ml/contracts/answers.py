@@ -14,4 +14,7 @@ class AnswersFile(Contract):
 
     template: Literal["cookiecutter-gitops-ml"] = Field(description="Which template made the project")
     version: str = Field(description="The template's version")
+    source: str | None = Field(
+        default=None, description="Address of the template's git repository; none where it came from a folder"
+    )
     answers: dict[str, str] = Field(description="Each question and its answer")

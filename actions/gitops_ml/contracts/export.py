@@ -28,6 +28,7 @@ CONTRACTS: dict[str, tuple[str, str]] = {
     "verdict": ("verdict.json", "gitops_ml.contracts.verdict:Verdict"),
     "measurements": ("measurements.json", "gitops_ml.contracts.verdict:Measurements"),
     "proofs": ("proofs.json", "gitops_ml.contracts.proof:Proofs"),
+    "template_update": ("template/manifest.json", "gitops_ml.contracts.template_update:TemplateUpdate"),
     "pointer": ("deploy/ENVIRONMENT/model.yaml", "gitops_ml.contracts.pointer:Pointer"),
 }
 

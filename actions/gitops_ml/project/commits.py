@@ -78,13 +78,13 @@ def subjects(root: Path) -> list[str]:
 
 def _commit(root: Path, subject: str, only: list[str] | None = None) -> None:
     # Signing would ask for a passphrase, hooks are not installed yet or need tools that are not: neither may stop this.
-    command = [*NEUTRAL, "-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null", *_identity(root)]
+    command = [*NEUTRAL, "-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null", *identity(root)]
     command += ["commit", "--quiet", "--no-verify", "-m", subject]
     # --only leaves what somebody else has staged as it is.
     shell.git(root, *command, *(["--only", "--", *only] if only else []))
 
 
-def _identity(root: Path) -> list[str]:
+def identity(root: Path) -> list[str]:
     """Settings for a commit where git has no identity: the author's answers, for this commit only."""
     if shell.ask_git(root, "var", "GIT_COMMITTER_IDENT") is not None and shell.ask_git(
         root, "config", "user.name"
