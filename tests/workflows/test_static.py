@@ -45,7 +45,8 @@ def test_code_of_a_pull_request_runs_only_where_nothing_can_be_written() -> None
         for key, job in plain(name)["jobs"].items():
             text = str(job.get("steps", ""))
             runs_code = any(
-                word in text for word in ("'path': 'head'", "uv run", "actions/build", "actions/score")
+                word in text
+                for word in ("'path': 'head'", "uv run", "actions/build", "actions/score", "actions/prove")
             )
             if runs_code:
                 assert set(job["permissions"].values()) <= {"read"}, (name, key)
