@@ -9,11 +9,13 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.demo.serving import free_port
 from tests.forge.access import Refused
 from tests.template.conftest import clean_environment
 from tests.workflows.edits import newer_rows
@@ -170,37 +172,33 @@ def test_back_to_an_earlier_version_by_hand_and_served_on_a_laptop(world: World,
         assert done.returncode == 0 and "same: git and bytes" in done.stdout, done.stdout + done.stderr
 
 
-class serves:
+@contextmanager
+def serves(world: World, clone: Path) -> Iterator[Any]:
     """`gitops-ml deploy --local` in a clone; what its service says of itself. Ended by Ctrl-C, and nothing is left."""
-
-    def __init__(self, world: World, clone: Path, port: int = 34567) -> None:
-        environment = clean_environment(world.folder / "home") | {
-            "PATH": f"{world.seed_environment}/bin:{os.environ['PATH']}",
-        }
-        self.port = port
-        self.process = subprocess.Popen(
-            [str(world.project_python()), "-m", "gitops_ml", "deploy", "--local", "--port", str(port)],
-            cwd=clone,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def __enter__(self) -> Any:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+    port = free_port()
+    environment = clean_environment(world.folder / "home")
+    process = subprocess.Popen(
+        [str(world.project_python()), "-m", "gitops_ml", "deploy", "--local", "--port", str(port)],
+        cwd=clone,
+        env=environment | {"PATH": f"{world.seed_environment}/bin:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
             if "Ctrl-C" in line:
                 break
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://127.0.0.1:{self.port}/metadata", timeout=10) as answer:
-            return json.load(answer)
-
-    def __exit__(self, *wrong: object) -> None:
-        self.process.send_signal(signal.SIGINT)
-        said, _ = self.process.communicate(timeout=60)
-        assert self.process.returncode == 0 and "ended" in said, said
-        with pytest.raises(OSError):
-            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-                f"http://127.0.0.1:{self.port}/readyz", timeout=2
-            )
+        assert process.poll() is None, "".join(said)
+        with opener.open(f"http://127.0.0.1:{port}/metadata", timeout=10) as answer:
+            yield json.load(answer)
+    finally:
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "ended" in rest, rest
+    with pytest.raises(OSError):
+        opener.open(f"http://127.0.0.1:{port}/readyz", timeout=2)

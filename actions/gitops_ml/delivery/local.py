@@ -126,13 +126,14 @@ def _example(service: Service) -> Any:
 
 @contextmanager
 def _ended_by_term() -> Iterator[None]:
-    """TERM ends it as Ctrl-C does: with the service."""
+    """TERM, and a terminal that is closed, end it as Ctrl-C does: with the service."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {one: signal.signal(one, interrupt) for one in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)

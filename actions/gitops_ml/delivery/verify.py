@@ -173,15 +173,11 @@ def _built(
     install: Sequence[str] | None,
 ) -> Built:
     """Candidate and scores of the release's commit: its bytes sealed again, without training; both models predict again."""
-    bring(root, release.commit, bench.project, None, pull)
     candidate, scores = bench.scratch / "candidate", bench.scratch / "scores"
 
-    def again(project: Path, paths: Sequence[str] | None = None, **more: Any) -> None:
-        """The same cache for the champion: what is here is not fetched twice."""
-        if pull is not None:
-            pull(project, paths, **more)
-        else:
-            bring(root, tree.commit_of(project, "HEAD"), project, paths)
+    def again(project: Path, paths: Sequence[str], checkout: bool = True) -> None:
+        """For the release and for its champion, each at its own commit."""
+        bring(root, tree.commit_of(project, "HEAD"), project, paths, pull, checkout)
 
     quiet: Callable[[str], None] = lambda _: None  # noqa: E731
     sealed = building.build(

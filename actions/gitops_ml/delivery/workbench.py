@@ -87,20 +87,26 @@ def laid_out(
 
 
 def bring(
-    root: Path, commit: str, project: Path, paths: Sequence[str] | None = None, pull: Fetch | None = None
+    root: Path,
+    commit: str,
+    project: Path,
+    paths: Sequence[str],
+    pull: Fetch | None = None,
+    checkout: bool = True,
 ) -> None:
-    """The bytes of these outs (None: of all) from the store into a checkout of ``commit``, by way of ``root``'s cache.
+    """The bytes of these outs from the store, by way of ``root``'s cache, into a checkout of ``commit`` (or its cache only).
 
     Today's settings say where the store is, not those of the commit: it may have moved since.
     """
     if pull is not None:
-        pull(project, paths)
+        pull(project, paths, checkout=checkout)
         return
     from gitops_ml import storage
 
     storage.pull(root, paths, refs=[STORE], revision=commit, checkout=False)
     shared(root, project)
-    storage.pull(project, paths, refs=[STORE])
+    if checkout:
+        storage.pull(project, paths, refs=[STORE])
 
 
 def shared(root: Path, project: Path) -> None:
