@@ -361,9 +361,16 @@ def test_a_tag_without_a_digest_and_lost_bytes_cannot_be_computed(story: Story) 
     git(story.root, "tag", "-f", "-a", "churn@v1.0.0", "-m", "by hand", commit)
     answer = story.verify("v1.0.0")
     assert answer.word == "unknown" and "records no verdict-digest" in answer.why
-    story.store.pop(md5(b"new"))
+    new = story.store.pop(md5(b"new"))
     answer = story.verify("v1.1.0")
     assert answer.word == "unknown" and "models/model.skops is not in the store" in answer.why
+    story.store[md5(b"new")] = new
+    story.store.pop(md5(b"old"))
+    answer = story.verify("v1.1.0")
+    assert (
+        answer.word == "unknown" and "its champion of then, v1.0.0, cannot be scored any more" in answer.why
+    )
+    assert "not in the store" in answer.why
 
 
 def test_an_override_is_honoured_by_the_day_of_the_tag(empty: Story) -> None:

@@ -78,6 +78,10 @@ def verify(
         return Answer("unknown", _one_line(str(wrong)), expected, other_suite=other)
     assert found is not None
     said = _published(release, expected, published)
+    lost = _champion_lost(found, said)
+    if lost is not None:
+        other = suite is not None and suite != __version__
+        return Answer("unknown", lost, expected, found.digest(), other_suite=other)
     suite = said.inputs.suite if said is not None else suite
     if suite is not None and suite != __version__:
         return _by_other_suite(root, release, found, said, expected, suite)
@@ -95,6 +99,19 @@ def verify(
         why = "every check says the same; scores differ in their last digits, as on another processor"
         return Answer("same", why, expected, found.digest(), listed)
     return Answer("differs", "another verdict comes out", expected, found.digest(), listed)
+
+
+def _champion_lost(found: Verdict, said: Verdict | None) -> str | None:
+    """Why the model to beat cannot be scored any more, if that is so now and was not then."""
+    champion, then = found.inputs.champion, None if said is None else said.inputs.champion
+    if (
+        champion is None
+        or champion.predictions is not None
+        or (then is not None and then.predictions is None)
+    ):
+        return None
+    why = next((check.reason for check in found.checks if check.id == "champion/scored"), "")
+    return _one_line(f"its champion of then, {champion.version}, cannot be scored any more: {why}")
 
 
 def _by_other_suite(
