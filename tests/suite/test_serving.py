@@ -11,17 +11,20 @@ import threading
 import time
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from tests.suite import ruled
 from tests.suite.test_ruling_rules import at, seed  # noqa: F401 - fixtures
 
 from gitops_ml.contracts.pointer import Pointer
 from gitops_ml.delivery import local
 from gitops_ml.delivery.champion import pointer_path
+from gitops_ml.delivery.deploy_command import deploy
 from gitops_ml.delivery.offer import pointer_text
 from gitops_ml.delivery.serving import Service, compare, free_port, serving, smoke
 from gitops_ml.delivery.workbench import Bench, Wanted, laid_out
@@ -33,6 +36,7 @@ SERVER = """\
 import hashlib, json, os, subprocess, sys, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 mode = Path("mode").read_text() if Path("mode").exists() else ""
 if mode == "dies":
@@ -396,3 +400,24 @@ def test_what_is_not_served_here(at: ruled.Bench, tmp_path: Path) -> None:
     (root / "policy.yaml").write_text("version: 1\nenvironments: [production]\nretired: {v1.0.0: it leaks}\n")
     served(root, at)
     assert "v1.0.0 is retired: it leaks" in refused()
+
+
+def test_the_verb_serves_here_or_hands_on_to_what_moves_the_projections(
+    at: ruled.Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(at.desk().root)
+    seen: list[Any] = []
+    monkeypatch.setattr(local, "serve", lambda root, name, port, say: seen.append((name, port)))
+    other = SimpleNamespace(run=lambda root, proofs, plan: seen.append((proofs, plan)))
+    monkeypatch.setitem(sys.modules, "gitops_ml.delivery.deploy", other)
+    for arguments in (
+        ["--local", "--port", "3001", "staging"],
+        ["--local"],
+        ["--proofs", "{}", "--plan"],
+        [],
+    ):
+        assert CliRunner().invoke(deploy, arguments).exit_code == 0, arguments
+    assert seen == [("staging", 3001), (None, 3000), ("{}", True), ("", False)]
+    for arguments, said in ((["staging"], "deploy --local staging"), (["--local", "--plan"], "neither")):
+        wrong = CliRunner().invoke(deploy, arguments).exception
+        assert isinstance(wrong, Fault) and said in str(wrong)
