@@ -38,6 +38,9 @@ VERBS = {
     "refresh": "gitops_ml.delivery.command:refresh",
     "audit": "gitops_ml.audit.command:audit",
     "template": "gitops_ml.template.command:template",
+    "prove": "gitops_ml.delivery.prove_command:prove",
+    "verify-verdict": "gitops_ml.delivery.prove_command:verify_verdict",
+    "deploy": "gitops_ml.delivery.deploy_command:deploy",
     "open-pull-request": "gitops_ml.forge.command:open_pull_request",
 }
 

@@ -127,6 +127,7 @@ def test_policy_names_folders_and_columns_once() -> None:
         "slices": [{"column": "a", "quantiles": 4}],
     }
     assert PolicyFile.parse(good, "policy.yaml").min_slice_rows == 30
+    assert PolicyFile.parse({**good, "retired": {"1.0.0": "it leaks"}}, "policy.yaml").retired
     for change, said in [
         ({"environments": ["../up"]}, "'../up' is not a folder name"),
         ({"environments": [""]}, "'' is not a folder name"),
@@ -135,6 +136,9 @@ def test_policy_names_folders_and_columns_once() -> None:
         ({"slices": [{"column": "a"}, {"column": "a"}]}, "slices names a twice"),
         ({"slices": [{"column": "a", "quantiles": 1}]}, "slices.0.quantiles"),
         ({"min_slice_rows": 0}, "min_slice_rows"),
+        ({"retired": {"latest": "it leaks"}}, "retired.latest"),
+        ({"retired": {"v1.0.0": " "}}, "v1.0.0 is retired without a reason"),
+        ({"retired": {"v1.0.0": None}}, "retired.v1.0.0"),
     ]:
         with pytest.raises(Fault) as fault:
             PolicyFile.parse({**good, **change}, "policy.yaml")

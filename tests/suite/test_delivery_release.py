@@ -408,6 +408,23 @@ def test_what_a_person_closed_or_took_back_is_not_offered_again(forge: FakeForge
     assert run(forge).number == 2, "the next version is"
 
 
+def test_a_version_that_was_retired_is_not_offered_and_its_open_request_is_stopped(forge: FakeForge) -> None:
+    run(forge)
+    assert forge.statuses(forge.git("rev-parse", BRANCH))[0].state == "success"
+    policy = 'version: 1\nenvironments: [production]\nretired: {v1.0.0: "it saw the answer"}\n'
+    forge.world.commit({"policy.yaml": policy})
+    outcome = run(forge)
+    assert "v1.0.0 is retired: it saw the answer" in outcome.lines[-1] and "not offered" in outcome.lines[-1]
+    status = forge.statuses(forge.git("rev-parse", BRANCH))[0]
+    assert status.state == "failure" and "it saw the answer" in status.description
+    before = forge.state()
+    run(forge)
+    assert forge.state() == before, "said once"
+    forge.world.commit({}, data=2)
+    assert run(forge).number == 1, "the next version takes its place"
+    assert forge.statuses(forge.git("rev-parse", BRANCH))[0].state == "success"
+
+
 # ---------------------------------------------------------------- a lock that nobody built
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 from tests.forge.calls import Call
 from tests.suite import ruled
-from tests.suite.judged import md5
-from tests.suite.ruled import POINTER, Bench, Built, bench, git, place_of
+from tests.suite.judged import md5, sha256
+from tests.suite.ruled import POINTER, ROWS, Bench, Built, bench, git, place_of
 
+from gitops_ml import storage
 from gitops_ml.delivery.refresh import overtaken
 from gitops_ml.errors import Fault
 from gitops_ml.forge.client import connect
@@ -112,6 +114,30 @@ def approved(at: Bench, _: None) -> str:
     return approve(at.desk(), 1)
 
 
+def pointed(at: Bench) -> str:
+    """v1.0.0 is released; a pull request names it for production, and it was proven."""
+    desk = at.desk()
+    made = ruled.make(at.folder / "jobs" / "old", at.head("main"), b"old").candidate / "objects"
+    (made / md5(ROWS)[:2]).mkdir(exist_ok=True)
+    (made / md5(ROWS)[:2] / md5(ROWS)[2:]).write_bytes(ROWS)
+    storage.push(desk.root, "refs/dvc/store", source=made)
+    desk.forge.create_tag("churn@v1.0.0", at.head("main"), "churn v1.0.0\n\nverdict: pass\n")
+    named = {"version": "v1.0.0", "revision": at.head("main"), "sha256": sha256(b"old")}
+    pointer = {**named, "model": "churn", "path": "models/model.skops", "size": 3}
+    pointer |= {"image": None, "verdict": "pass", "promoted_from": None}
+    at.pull_request("by-hand", {"deploy/production/model.yaml": json.dumps(pointer)})
+    proof = {**named, "environment": "production", "rows": 20, "problems": []}
+    return json.dumps({"version": 1, "proofs": [proof]})
+
+
+def pointer_judged(at: Bench, proofs: str) -> Done:
+    desk = at.desk()
+    task = at.task(
+        desk, None, at.head("by-hand"), kind="pointer", results={"prove": "success"}, proofs=proofs
+    )
+    return visit(desk, task, 1, at.folder / "out")
+
+
 STORIES = {
     "visit": Story(asked, visited),
     "update": Story(moved, updated),
@@ -119,6 +145,7 @@ STORIES = {
     "stopped": Story(stopped, told),
     "healthy": Story(healed, looked),
     "approve": Story(guarded, approved),
+    "pointer": Story(pointed, pointer_judged),
 }
 
 

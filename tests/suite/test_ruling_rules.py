@@ -83,6 +83,19 @@ def pointer(at: Bench, **changes: Any) -> str:
     return json.dumps(right | changes)
 
 
+def proven(**changes: Any) -> str:
+    """What the job prove says of v1.0.0 in production, but for the changes."""
+    one = {
+        "environment": "production",
+        "version": "v1.0.0",
+        "revision": "c0ffee00" * 5,
+        "sha256": sha256(b"old"),
+        "rows": 20,
+        "problems": [],
+    }
+    return json.dumps({"version": 1, "proofs": [one | changes]})
+
+
 # ---------------------------------------------------------------- no model is made
 
 
@@ -180,12 +193,54 @@ def test_a_model_under_changed_rules_is_judged_by_the_rules_of_main(at: Bench) -
 
 
 def test_a_pointer_to_what_was_released(at: Bench) -> None:
-    found = ruling(at, {"deploy/production/model.yaml": pointer(at)}, kind="pointer")
-    assert (found.overall, found.description) == (
-        "pass",
-        "Pass: v1.0.0 in production: its bytes are in the store",
+    files: dict[str, str | None] = {"deploy/production/model.yaml": pointer(at)}
+    found = ruling(at, files, kind="pointer", proofs=proven())
+    line = "Pass: v1.0.0 in production: 20 rows answered as judged"
+    assert (found.overall, found.description) == ("pass", line)
+    text = found.render("x")
+    assert "v1.0.0" in text and "production" in text and "answered 20 rows as the model predicts" in text
+
+
+@pytest.mark.parametrize(
+    ("proofs", "said"),
+    [
+        ("", "nobody has proven that v1.0.0 can be served"),
+        (proven(environment="staging"), "nobody has proven"),
+        (proven(version="v1.0.1"), "nobody has proven"),
+        (
+            proven(problems=["its service ended before it was ready"], sha256=None),
+            "ended before it was ready",
+        ),
+        (proven(sha256="1" * 64), "what answered for v1.0.0 was 111111111111"),
+        (proven(sha256=None), "was no bytes"),
+        ("{", "the proofs are not JSON"),
+        ('{"version": 1}', "the proofs is not valid"),
+    ],
+)
+def test_a_pointer_that_was_not_proven(at: Bench, proofs: str, said: str) -> None:
+    files: dict[str, str | None] = {"deploy/production/model.yaml": pointer(at)}
+    found = ruling(at, files, kind="pointer", proofs=proofs)
+    assert (found.overall, found.state) == ("block", "failure")
+    assert said in found.description and said in found.render("x")
+
+
+def test_a_pointer_of_which_nobody_could_see_whether_it_serves(at: Bench) -> None:
+    files: dict[str, str | None] = {"deploy/production/model.yaml": pointer(at)}
+    found = ruling(
+        at, files, kind="pointer", results={"prove": "failure"}, reason="no runner", proofs=proven()
     )
-    assert "v1.0.0" in found.render("x") and "production" in found.render("x")
+    assert found.description == "Blocked: prove stopped: no runner"
+    assert "gitops-ml prove --change HEAD" in found.render("x")
+
+
+def test_a_version_that_main_retired(at: Bench) -> None:
+    """Main's word counts, not that of the pull request, which is of before."""
+    number = at.pull_request("topic", {"deploy/production/model.yaml": pointer(at)})
+    at.repo.commit("main", {"policy.yaml": POLICY + "retired: {1.0.0: it saw the answer.}\n"}, at.ada)
+    found = rule(at.task(at.desk(), None, at.head("topic"), kind="pointer", proofs=proven()), nobody)
+    said = "v1.0.0 is retired: it saw the answer (policy.yaml, retired)"
+    assert number and found.overall == "block" and said in found.description
+    assert "it saw the answer" in found.render("x")
 
 
 @pytest.mark.parametrize(
@@ -197,10 +252,12 @@ def test_a_pointer_to_what_was_released(at: Bench) -> None:
         ({"size": 4}, "size is 4"),
         ({"path": "models/other.skops"}, "the lock of v1.0.0 does not name"),
         ({"model": "other"}, "this repository makes churn"),
+        ({"verdict": "override"}, "the tag churn@v1.0.0 records pass"),
     ],
 )
 def test_a_pointer_that_is_wrong(at: Bench, changes: dict[str, Any], said: str) -> None:
-    found = ruling(at, {"deploy/production/model.yaml": pointer(at, **changes)}, kind="pointer")
+    files: dict[str, str | None] = {"deploy/production/model.yaml": pointer(at, **changes)}
+    found = ruling(at, files, kind="pointer", proofs=proven())
     assert found.overall == "block" and found.description.startswith("Blocked: ")
     assert said in found.description + found.render("x")
 

@@ -47,6 +47,7 @@ def test_code_of_a_pull_request_runs_only_where_nothing_can_be_written() -> None
             runs_code = any(
                 word in text
                 for word in ("'path': 'head'", "uv run", "actions/build", "actions/score", "actions/check'")
+                for word in ("'path': 'head'", "uv run", "actions/build", "actions/score", "actions/prove")
             )
             words = ("'path': 'head'", "uv run", "actions/build", "actions/score", "actions/render-template")
             runs_code = any(word in text for word in words)

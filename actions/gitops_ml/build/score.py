@@ -94,7 +94,7 @@ def score(
             shutil.copy(model_file(candidate, sealed), model)
             say(f"challenger: {sealed.model.sha256[:12]} predicts {count:,} rows")
             try:
-                challenger = _predict(
+                challenger = predict(
                     head,
                     python or python_of(head),
                     model,
@@ -183,7 +183,7 @@ def _champion(
         if not model.is_file() or sha256_of(model) != named.sha256:
             raise Fault(f"the bytes of {named.version} (sha256 {named.sha256[:12]}) are not in the storage.")
         python = _install(project, install, seconds)
-        scored = _predict(project, python, model, named.sha256, rows, count, output, named.revision, seconds)
+        scored = predict(project, python, model, named.sha256, rows, count, output, named.revision, seconds)
         return Champion.parse({**facts, "scored": scored.model_dump(), "error": None}, "scores")
     except (Fault, OSError) as wrong:
         output.unlink(missing_ok=True)
@@ -210,13 +210,13 @@ def _install(project: Path, install: Sequence[str] | None, seconds: float) -> st
         install = [*INSTALL, *frozen]
     if install:
         env = scrubbed(python_of(project))
-        code, words, _ = _run(list(install), project, env, seconds)
+        code, words, _ = execute(list(install), project, env, seconds)
         if code:
             raise Fault(f"its environment could not be made ({' '.join(install)}):\n{last_lines(words, 6)}")
     return python_of(project)
 
 
-def _predict(
+def predict(
     project: Path,
     python: str,
     model: Path,
@@ -233,7 +233,7 @@ def _predict(
 
     command = [python, "-m", f"{package(project)}.score", "--model", str(model), "--sha256", sha256]
     command += ["--input", str(rows), "--output", str(output.absolute())]
-    code, words, took = _run(command, project, scrubbed(python), seconds)
+    code, words, took = execute(command, project, scrubbed(python), seconds)
     if code:
         raise Fault(f"its score command ended with status {code}:\n{last_lines(words, 8)}")
     if output.is_symlink() or not output.is_file():
@@ -269,7 +269,7 @@ def package(project: Path) -> str:
     return name
 
 
-def _run(command: list[str], root: Path, env: Mapping[str, str], seconds: float) -> tuple[int, str, float]:
+def execute(command: list[str], root: Path, env: Mapping[str, str], seconds: float) -> tuple[int, str, float]:
     """Status, output and wall time; a command that hangs is ended with all it started. Raises :class:`Fault`."""
     started = time.monotonic()
     try:

@@ -54,7 +54,7 @@ def apart(head: Path, isolated: bool) -> Iterator[dict[str, str]]:
         before = local.read_bytes()
     with fresh("gitops-ml-dvc-") as folder:
         local.unlink(missing_ok=True)
-        local.write_text(_settings(before, folder / "cache"), encoding="utf-8")
+        local.write_text(settings(before, folder / "cache"), encoding="utf-8")
         try:
             yield {"DVC_SITE_CACHE_DIR": str(folder / "site")}
         finally:
@@ -63,7 +63,8 @@ def apart(head: Path, isolated: bool) -> Iterator[dict[str, str]]:
                 local.write_bytes(before)
 
 
-def _settings(before: bytes | None, cache: Path) -> str:
+def settings(before: bytes | None, cache: Path) -> str:
+    """A text for .dvc/config.local: what stood there, and another cache. Raises :class:`Fault`."""
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         parser.read_string((before or b"").decode("utf-8"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -52,8 +52,11 @@ class Case:
 Judge = Callable[[Case], Verdict]
 
 
-def by_the_gate(case: Case) -> Verdict:
-    """The verdict of :mod:`gitops_ml.gate`, with policy and schema of ``before``. Raises :class:`Fault`."""
+def by_the_gate(case: Case, today: date | None = None) -> Verdict:
+    """The verdict of :mod:`gitops_ml.gate`, with policy and schema of ``before``. Raises :class:`Fault`.
+
+    ``today``: the day by which overrides expire (default: this one).
+    """
     from gitops_ml.gate.judge import judge
     from gitops_ml.gate.read import gather
 
@@ -69,7 +72,7 @@ def by_the_gate(case: Case) -> Verdict:
             case.built.scores,
             base=base,
             head=case.root,
-            today=datetime.now(UTC).date(),
+            today=today or datetime.now(UTC).date(),
             candidate_digest=case.built.digest,
             scores_digest=case.built.scores_digest,
             protected=guarded,

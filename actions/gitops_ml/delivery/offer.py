@@ -12,6 +12,7 @@ from gitops_ml.contracts.training import Artifact
 from gitops_ml.delivery.champion import first_environment, pointer_of, pointer_path
 from gitops_ml.delivery.judgement import Word
 from gitops_ml.delivery.releases import Release, numbers
+from gitops_ml.delivery.retired import refusal, retired
 from gitops_ml.delivery.standing import Branch, put, request
 from gitops_ml.forge.client import Forge
 from gitops_ml.forge.opening import Opened
@@ -64,6 +65,13 @@ def offer(
         return None, f"{environment} is set to {served.version} already"
     branch = f"deploy/{environment}"
     title = f"Serve {content.model} {content.version} in {environment}"
+    reason = retired(root, main, content.version)
+    if reason is not None:
+        line = refusal(content.version, reason)
+        for pull in forge.pulls(head=branch):
+            if pull.title == title and not pull.fork:
+                forge.set_status(pull.head_sha, "failure", f"Blocked: {line}")
+        return None, f"{line}, and is not offered"
     for pull in forge.pulls(state="closed", head=branch):
         if pull.title == title and not pull.fork:
             word = "merged, and taken back since" if pull.merged else "closed without a merge"

@@ -164,6 +164,7 @@ def _tag(desk: Desk, look: Survey, candidate: Candidate, verdict: Verdict, word:
             f"{look.model} {decision.version}\n\n"
             f"why: {decision.why}\nstep: {decision.step}\nsha256: {candidate.model.sha256}\n"
             f"lock: {candidate.lock}\nverdict: {word}\nverdict-digest: {verdict.digest()}\n"
+            f"suite: {verdict.inputs.suite}\n"
         )
         try:
             desk.forge.create_tag(tag, look.commit, message)

@@ -14,6 +14,7 @@ STAGES = {
     "build": ("the pipeline does not run through", "uv run dvc repro"),
     "score": ("the new model cannot be scored", "uv run gitops-ml preview"),
     "judge": ("the evidence was refused", "uv run gitops-ml preview"),
+    "prove": ("nobody could see whether this version can be served", "uv run gitops-ml prove --change HEAD"),
 }
 
 
@@ -73,8 +74,13 @@ def nothing(
     )
 
 
-def pointer(environment: str, old: Pointer | None, new: Pointer, problems: tuple[str, ...] = ()) -> str:
-    """A pull request that only says what is served. ``problems``: what verification found; empty: all is well."""
+def pointer(
+    environment: str, old: Pointer | None, new: Pointer, problems: tuple[str, ...] = (), answered: int = 0
+) -> str:
+    """A pull request that only says what is served. ``problems``: what verification found; empty: all is well.
+
+    ``answered``: rows that its service answered as the model predicts.
+    """
     back = old is not None and _order(new.version) < _order(old.version)
     verb = "Roll back" if back else "Serve"
     where = name(environment)
@@ -92,13 +98,15 @@ def pointer(environment: str, old: Pointer | None, new: Pointer, problems: tuple
                 f"{MARKER}\n### ⛔ Blocked: {version(new.version)} cannot be served",
                 "\n".join(f"{number}. {words(one)}" for number, one in enumerate(problems[:20], start=1)),
                 facts,
-                "**To go on:** point at a version whose bytes are in the store: `gitops-ml storage verify`.",
+                f"What is served stays as it is. **To go on:** point at another version, or try this one on your machine: "
+                f"{name(f'uv run gitops-ml prove --target {environment}={new.version}', 120)}.",
             ]
         )
     return joined(
         [
             f"{MARKER}\n### ✅ {verb}: {version(new.version)} in {where}",
-            "Its bytes are in the store and are the ones that were judged. Nothing is built; the merge is the approval.",
+            "Its bytes are in the store and are the ones that were judged: its verdict comes out again, and its service "
+            f"answered {answered} rows as the model predicts. Nothing is built; the merge is the approval.",
             facts,
             "**Next:** review and merge.",
         ]

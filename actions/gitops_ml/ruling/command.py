@@ -31,6 +31,7 @@ Folder = click.Path(path_type=Path, file_okay=False)
 @click.option("--candidate-digest", default="", help="sha256 of its manifest; empty: there is no candidate.")
 @click.option("--scores", type=Folder, default=Path("scores"), help="Folder of the predictions.")
 @click.option("--scores-digest", default="", help="sha256 of their manifest; empty: there are none.")
+@click.option("--proofs", default="", help="What `gitops-ml prove` said, as JSON; empty: nothing was proven.")
 @click.option(
     "--out", type=Folder, default=Path("verdict"), help="Where verdict, measurements and report go."
 )
@@ -45,6 +46,7 @@ def judge(
     candidate_digest: str,
     scores: Path,
     scores_digest: str,
+    proofs: str,
     out: Path,
 ) -> None:
     """Judge a candidate by this checkout's policy, and carry the ruling to its pull request. Runs none of its code."""
@@ -63,6 +65,7 @@ def judge(
         scores=scores,
         scores_digest=scores_digest,
         run_url=actions.run_url(),
+        proofs=proofs,
     )
     desk = Desk.of(task.root)
     if mode != "update" and not number:

@@ -28,7 +28,7 @@ from gitops_ml.report.context import Context
 Render = Callable[[str], str]
 """head left behind -> Markdown: pictures are linked at that commit"""
 
-STOPPED = ("plan", "build", "score")
+STOPPED = ("plan", "build", "score", "prove")
 WELL = ("success", "skipped", "")
 
 
@@ -38,6 +38,7 @@ class Task:
 
     ``head``: the commit that was built. ``kind``: what plan decided. ``results``: job -> success, failure, skipped or
     cancelled. ``reason``: the last words of a job that stopped. Digests are empty where there is no such folder.
+    ``proofs``: what `gitops-ml prove` said of the versions that changed pointers name.
     """
 
     root: Path
@@ -50,6 +51,7 @@ class Task:
     scores: Path
     scores_digest: str
     run_url: str
+    proofs: str = ""
 
     @property
     def failed(self) -> str | None:
@@ -236,16 +238,19 @@ def _override(task: Task, model: str | None) -> str | None:
 
 
 def _pointer(task: Task, parted: str, changed: list[str]) -> Ruling:
-    """A change of what is served: the version exists, and its bytes are in the store."""
+    """A change of what is served: the version exists, its bytes are in the store, and it was proven that it answers."""
     from gitops_ml.contracts.pointer import Pointer
-    from gitops_ml.delivery.pointer import check_pointer
+    from gitops_ml.delivery import proofs
+    from gitops_ml.delivery.pointer import check_pointer, environment_of
     from gitops_ml.report.stopped import failed, pointer
 
-    problems = tuple(check_pointer(task.root, "HEAD", task.head))
-    path = next((one for one in changed if one.endswith("/model.yaml")), "")
-    overall = "block" if problems else "pass"
+    problems = check_pointer(task.root, "HEAD", task.head)
+    paths = [path for path in changed if environment_of(path) is not None]
     try:
-        new = Pointer.parse(tree.plain(task.root, task.head, path), path)
+        given = proofs.read(task.proofs)
+        news = {path: Pointer.parse(tree.plain(task.root, task.head, path), path) for path in paths}
+        path = paths[0] if paths else ""
+        new = news[path] if paths else Pointer.parse(None, "deploy/<environment>/model.yaml")
         before = tree.plain(task.root, parted, path)
         old = None if before is None else Pointer.parse(before, path)
     except Fault as fault:
@@ -253,10 +258,19 @@ def _pointer(task: Task, parted: str, changed: list[str]) -> Ruling:
         return Ruling(
             "block", f"Blocked: {why.splitlines()[0]}", lambda head: failed("judge", why, task.run_url)
         )
+    if not problems:
+        for name, one in news.items():
+            lacking = proofs.lacking(given, name.split("/")[1], one.version, one.sha256)
+            problems += [f"{name}: {problem}" for problem in lacking]
     environment = path.split("/")[1]
-    first = problems[0] if problems else f"{new.version} in {environment}: its bytes are in the store"
-    description = f"Blocked: {first}" if problems else f"Pass: {first}"
-    return Ruling(overall, description, lambda head: pointer(environment, old, new, problems))
+    proof = proofs.proof_of(given, environment, new.version)
+    rows = 0 if proof is None else proof.rows
+    first = problems[0] if problems else f"{new.version} in {environment}: {rows} rows answered as judged"
+    return Ruling(
+        "block" if problems else "pass",
+        f"Blocked: {first}" if problems else f"Pass: {first}",
+        lambda head: pointer(environment, old, new, tuple(problems), rows),
+    )
 
 
 @contextlib.contextmanager
