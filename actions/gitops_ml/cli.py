@@ -35,6 +35,8 @@ VERBS = {
     "report": "gitops_ml.report.command:report",
     "release": "gitops_ml.delivery.command:release",
     "refresh": "gitops_ml.delivery.command:refresh",
+    "prove": "gitops_ml.delivery.prove_command:prove",
+    "deploy": "gitops_ml.delivery.deploy_command:deploy",
     "open-pull-request": "gitops_ml.forge.command:open_pull_request",
 }
 

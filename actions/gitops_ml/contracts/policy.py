@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from gitops_ml.contracts.base import Contract
+from gitops_ml.contracts.pointer import Version
 
 
 class Slice(Contract):
@@ -45,6 +46,9 @@ class PolicyFile(Contract):
     min_slice_rows: int = Field(
         default=30, ge=1, description="Slices with fewer test rows are named, and not judged"
     )
+    retired: dict[Version, str] = Field(
+        default={}, description="Versions that must not be served again, such as v1.0.0 -> why"
+    )
 
     @field_validator("environments")
     @classmethod
@@ -55,6 +59,16 @@ class PolicyFile(Contract):
         if len(set(names)) != len(names):
             raise ValueError("an environment is named twice")
         return names
+
+    @field_validator("retired")
+    @classmethod
+    def _reasons(cls, listed: dict[str, str]) -> dict[str, str]:
+        for version, reason in listed.items():
+            if not reason.strip():
+                raise ValueError(
+                    f"{version} is retired without a reason: say why, for whoever wants to serve it"
+                )
+        return listed
 
     @model_validator(mode="after")
     def _once(self) -> Self:
