@@ -37,6 +37,8 @@ VERBS = {
     "refresh": "gitops_ml.delivery.command:refresh",
     "prove": "gitops_ml.delivery.prove_command:prove",
     "deploy": "gitops_ml.delivery.deploy_command:deploy",
+    "promote": "gitops_ml.delivery.move_command:promote",
+    "roll-back": "gitops_ml.delivery.move_command:roll_back",
     "open-pull-request": "gitops_ml.forge.command:open_pull_request",
 }
 

@@ -25,7 +25,9 @@ def prove(change: str, target: tuple[str, ...]) -> None:
         environment, _, version = one.partition("=")
         release = next((each for each in releases(root, model) if each.version == version), None)
         bad = os.environ.get("GITOPS_ML_STAND_IN_REFUSES", "") == version
-        problems = [] if release and not bad else ["its bytes do not load: planted" if release else "never released"]
+        problems = (
+            [] if release and not bad else ["its bytes do not load: planted" if release else "never released"]
+        )
         found.append(
             Proof(
                 environment=environment,

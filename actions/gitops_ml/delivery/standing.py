@@ -17,6 +17,7 @@ LABELS = {
     "gitops-ml: deploy": ("1d76db", "Changes what is served"),
     "gitops-ml: rebuild": ("fbca04", "Puts right what nobody built"),
     "gitops-ml: retrain": ("5319e7", "Carries a retrained model"),
+    "gitops-ml: rollback": ("d93f0b", "Serves an earlier version again"),
 }
 
 
