@@ -45,7 +45,8 @@ def test_code_of_a_pull_request_runs_only_where_nothing_can_be_written() -> None
         for key, job in plain(name)["jobs"].items():
             text = str(job.get("steps", ""))
             runs_code = any(
-                word in text for word in ("'path': 'head'", "uv run", "actions/build", "actions/score")
+                word in text
+                for word in ("'path': 'head'", "uv run", "actions/build", "actions/score", "actions/prove")
             )
             if runs_code:
                 assert set(job["permissions"].values()) <= {"read"}, (name, key)
@@ -54,9 +55,11 @@ def test_code_of_a_pull_request_runs_only_where_nothing_can_be_written() -> None
 
 
 def test_what_writes_is_never_cancelled() -> None:
-    for name in ("release.yml", "train.yml", "refresh.yml", "approval.yml"):
+    delivering = ("release.yml", "deploy.yml", "promote.yml", "roll-back.yml")
+    for name in (*delivering, "train.yml", "refresh.yml", "approval.yml"):
         assert plain(name)["concurrency"]["cancel-in-progress"] is False, name
-    assert plain("release.yml")["concurrency"]["queue"] == "max"
+    for name in delivering:
+        assert plain(name)["concurrency"]["queue"] == "max", name
     assert plain("pull-request.yml")["concurrency"]["cancel-in-progress"] is True
 
 
@@ -129,6 +132,12 @@ CASES = [
     ("a review is submitted", review("submitted"), {"approval.yml"}),
     ("a review is edited", review("edited"), set()),
     ("main moves", pushed("main"), {"release.yml", "refresh.yml"}),
+    (
+        "a pointer on main changes",
+        pushed("main", files=["deploy/production/model.yaml"]),
+        {"release.yml", "refresh.yml", "deploy.yml"},
+    ),
+    ("a pointer on another branch changes", pushed("x", files=["deploy/production/model.yaml"]), set()),
     ("another branch moves", pushed("feature"), set()),
     ("GITHUB_TOKEN pushed", pushed("main", starts=False), set()),
     ("data changed somewhere", sent("data-changed"), {"train.yml"}),
@@ -154,7 +163,9 @@ def test_every_trigger_has_a_case_that_starts_it() -> None:
     assert {pair for pair in declared if pair[1] not in named} == covered
 
 
-@pytest.mark.parametrize("name", ["release.yml", "refresh.yml", "train.yml"])
+@pytest.mark.parametrize(
+    "name", ["release.yml", "refresh.yml", "train.yml", "deploy.yml", "promote.yml", "roll-back.yml"]
+)
 def test_by_hand(name: str) -> None:
     payload = {"workflow": f"{FOLDER}{name}", "inputs": {}, "ref": "refs/heads/main"}
     assert started(Happening("workflow_dispatch", payload=payload)) == {name}

@@ -102,7 +102,7 @@ def _body(desk: Desk, at: Aim, served: Pointer, rows: int) -> str:
     content, place = at.content, desk.forge.place
     now = f"[{served.version}]({release_url(place, served)}) (sha256 `{served.sha256[:8]}`)"
     then = f"[{content.version}]({release_url(place, content)}) (sha256 `{content.sha256[:8]}`)"
-    answered = f", and answers {rows} rows as it did when it was released" if rows else ", and answers"
+    answered = f", and answers {rows} rows as the model predicts" if rows else ", and answers"
     return (
         f"### Roll {at.environment} back from {served.version} to {content.version}\n\n"
         f"Now {now} is served; merging this serves {then} again. Nothing is trained, and no code is reverted.\n\n"
