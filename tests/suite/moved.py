@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from tests.suite.ruled import Bench, bench
 from gitops_ml import storage
 from gitops_ml.contracts.pointer import Pointer
 from gitops_ml.contracts.proof import Proof, Proofs
-from gitops_ml.delivery import deploy, moving, promote, roll_back, tree
+from gitops_ml.delivery import deploy, moving, promote, roll_back
 from gitops_ml.delivery import release as releasing
 from gitops_ml.delivery.champion import pointer_of
 from gitops_ml.delivery.deploy import Outcome
@@ -24,7 +23,6 @@ from gitops_ml.delivery.moving import Desk, Target
 from gitops_ml.delivery.promote import Opened
 from gitops_ml.delivery.releases import model_sha256, releases
 from gitops_ml.errors import Fault
-from gitops_ml.forge.client import connect
 
 GRANTED = {**ruled.GRANTED, "deployments": "write"}
 POLICY = "version: 1\nenvironments: [staging, production]\n"
@@ -122,6 +120,7 @@ def newest_deployments(at: Bench) -> dict[str, tuple[str, str]]:
     return {
         d["environment"]: (d["payload"]["version"], d["statuses"][-1]["state"])
         for d in at.repo.data["deployments"]
+        if d["statuses"]
     }
 
 
@@ -163,6 +162,3 @@ def in_words(act: Any) -> None:
         act()
     except Fault as fault:
         assert "\n" in str(fault).strip(), f"no fix is named: {fault}"
-
-
-__all__ = ["Bench", "bench", "plant", "subprocess", "tree"]

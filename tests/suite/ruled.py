@@ -207,8 +207,10 @@ class Bench:
                 for name in self.repo.tags()
             },
             "deployments": [
-                (d["environment"], d["sha"], d["payload"], d["production_environment"])
-                + tuple((one["state"], one["description"]) for one in d["statuses"])
+                (
+                    *(d[key] for key in ("environment", "sha", "payload", "production_environment")),
+                    *((one["state"], one["description"]) for one in d["statuses"]),
+                )
                 for d in data["deployments"]
             ],
             "statuses": {

@@ -180,7 +180,6 @@ def test_a_machine_that_dies_anywhere_in_deploy_leaves_nothing_half_done(
         shows(world, "production", "v1.0.0")
         assert len(world.repo.data["deployments"]) == 1
         world.healthy()
-        world.forge.stop()
 
 
 def what_is_there(world: World) -> dict[str, Any]:

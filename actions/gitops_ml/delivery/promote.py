@@ -105,7 +105,7 @@ def released(desk: Desk, seen: Look, version: str) -> Release:
     try:
         wanted = numbers(version)
     except ValueError as wrong:
-        raise Fault(f"{wrong}. See what there is: git tag --list '{seen.model}@v*'") from None
+        raise Fault(f"{wrong}.\n  See what there is: git tag --list '{seen.model}@v*'") from None
     there = releases(desk.root, seen.model)
     found = next((one for one in there if one.numbers == wanted), None)
     if found is None:
@@ -148,7 +148,7 @@ def _content(desk: Desk, seen: Look, environment: str, version: str) -> Pointer:
         release = released(desk, seen, version) if version else _newest(desk, seen)
         if release is None:
             raise Fault(
-                "nothing was released yet, so nothing can be promoted. Merge a change: `release` gives it a version."
+                "nothing was released yet, so nothing can be promoted.\n  Merge a change: `release` gives it a version."
             )
         return content_of(desk, seen, release)
     before = seen.environments[place - 1]
@@ -169,5 +169,5 @@ def _not_retired(desk: Desk, seen: Look, version: str) -> None:
     gone = retired(desk.root, seen.main, version)
     if gone is not None:
         raise Fault(
-            f"{refusal(version, gone)}, so nothing may serve it any more. Name another: --version VERSION"
+            f"{refusal(version, gone)}, so nothing may serve it any more.\n  Name another: --version VERSION"
         )

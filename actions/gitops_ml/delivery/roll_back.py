@@ -47,7 +47,7 @@ def aim(desk: Desk, seen: Look, environment: str = "", version: str = "") -> Aim
     gone = retired(desk.root, seen.main, chosen)
     if gone is not None:
         raise Fault(
-            f"{refusal(chosen, gone)}, so nothing may serve it any more. Name another: --version VERSION"
+            f"{refusal(chosen, gone)}, so nothing may serve it any more.\n  Name another: --version VERSION"
         )
     if numbers(chosen) > numbers(served.version) and chosen not in before:
         raise Fault(
