@@ -85,7 +85,7 @@ def sync(
         pointed = [
             one
             for one in aliases.served(root, where.embedded, proofs)
-            if force or not aliases.done(one, known)
+            if force or proofs is not None or not aliases.done(one, known)
         ]
         if not due and not pointed:
             return result
