@@ -13,6 +13,7 @@ from gitops_ml.contracts.training import Artifact
 from gitops_ml.delivery.champion import first_environment, pointer_of, pointer_path
 from gitops_ml.delivery.judgement import Word
 from gitops_ml.delivery.releases import Release, numbers, tag_of
+from gitops_ml.delivery.retired import refusal, retired
 from gitops_ml.delivery.served import history
 from gitops_ml.delivery.standing import Branch, put, request
 from gitops_ml.forge.client import Forge
@@ -107,6 +108,7 @@ def offer(
     environment = first_environment(root, main)
     refused = declined(root, forge, main, environment, content)
     if refused is not None:
+        _block_retired(root, forge, main, environment, content)
         return None, refused
     served = pointer_of(root, main, environment)
     made = serving(
@@ -123,12 +125,15 @@ def offer(
 def declined(root: Path, forge: Forge, main: str, environment: str, content: Pointer) -> str | None:
     """Why no robot offers a version to an environment; None: it may. A person who asks for it is not asked.
 
-    The pointer names this version or a newer one; or it named it once and was taken back since, by whatever means: a
+    The pointer names this version or a newer one; it is retired; or the pointer named it once and was taken back since, by whatever means: a
     roll-back, a revert; or the pull request of this very version was closed. A robot does not ask twice.
     """
     served = pointer_of(root, main, environment)
     if served is not None and numbers(served.version) >= numbers(content.version):
         return f"{environment} is set to {served.version} already"
+    reason = retired(root, main, content.version)
+    if reason is not None:
+        return f"{refusal(content.version, reason)}, and is not offered"
     again = f"{content.version} is not offered again"
     if any(named.pointer.version == content.version for named in history(root, main, environment)):
         return f"{environment} was set to {content.version} once, and taken back since: {again}"
@@ -137,6 +142,16 @@ def declined(root: Path, forge: Forge, main: str, environment: str, content: Poi
             word = "merged, and taken back since" if pull.merged else "closed without a merge"
             return f"#{pull.number} was {word}: {again}"
     return None
+
+
+def _block_retired(root: Path, forge: Forge, main: str, environment: str, content: Pointer) -> None:
+    """A version that was retired while it is offered: its pull request can no longer be merged."""
+    reason = retired(root, main, content.version)
+    if reason is None:
+        return
+    for pull in forge.pulls(head=branch_of(environment)):
+        if pull.title == title_of(content, environment) and not pull.fork:
+            forge.set_status(pull.head_sha, "failure", f"Blocked: {refusal(content.version, reason)}")
 
 
 def branch_of(environment: str) -> str:
