@@ -125,8 +125,8 @@ def offer(
 def declined(root: Path, forge: Forge, main: str, environment: str, content: Pointer) -> str | None:
     """Why no robot offers a version to an environment; None: it may. A person who asks for it is not asked.
 
-    The pointer names this version or a newer one; it is retired; or the pointer named it once and was taken back since, by whatever means: a
-    roll-back, a revert; or the pull request of this very version was closed. A robot does not ask twice.
+    The pointer names this version or a newer one; it is retired; the pointer named it once and was taken back since, by
+    whatever means: a roll-back, a revert; or the pull request of this very version was closed. A robot does not ask twice.
     """
     served = pointer_of(root, main, environment)
     if served is not None and numbers(served.version) >= numbers(content.version):
