@@ -41,6 +41,8 @@ VERBS = {
     "prove": "gitops_ml.delivery.prove_command:prove",
     "verify-verdict": "gitops_ml.delivery.prove_command:verify_verdict",
     "deploy": "gitops_ml.delivery.deploy_command:deploy",
+    "promote": "gitops_ml.delivery.move_command:promote",
+    "roll-back": "gitops_ml.delivery.move_command:roll_back",
     "open-pull-request": "gitops_ml.forge.command:open_pull_request",
 }
 

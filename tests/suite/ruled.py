@@ -202,6 +202,17 @@ class Bench:
             "bytes": {ref: git_.text("ls-tree", "-r", sha) for ref, sha in refs.items()},
             "pushes": {ref: git_.text("rev-list", "--count", sha) for ref, sha in refs.items()},
             "tags": {name: sha for name, sha in self.repo.tags().items()},
+            "messages": {
+                name: git_.text("for-each-ref", "--format=%(contents)", f"refs/tags/{name}")
+                for name in self.repo.tags()
+            },
+            "deployments": [
+                (
+                    *(d[key] for key in ("environment", "sha", "payload", "production_environment")),
+                    *((one["state"], one["description"]) for one in d["statuses"]),
+                )
+                for d in data["deployments"]
+            ],
             "statuses": {
                 sha: [
                     (s["context"], s["state"], s["description"], s["target_url"])

@@ -69,7 +69,7 @@ def test_the_first_release_has_everything_that_is_promised(forge: FakeForge) -> 
         digest, name = line.split("  ")
         assert hashlib.sha256(published["assets"][name]).hexdigest() == digest
     assert len(published["assets"][SUMS].splitlines()) == len(ALL) - 1
-    for words in ("**ROC AUC 0.846**", "the first model", "all 1 checks pass", "*Revert*", sha256):
+    for words in ("**ROC AUC 0.846**", "the first model", "all 1 checks pass", "`roll-back`", sha256):
         assert words in published["body"], words
     assert "model_details" not in published["body"] and "## Model details" not in published["body"]
 

@@ -19,6 +19,10 @@ from click.testing import CliRunner
 from tests.suite import pipelines, runs
 from tests.suite.pipelines import git
 
+from gitops_ml.contracts.pointer import Pointer
+from gitops_ml.contracts.proof import Proof, Proofs
+from gitops_ml.delivery import proofs
+from gitops_ml.delivery.served import stage_message
 from gitops_ml.errors import Fault
 from gitops_ml.track import index, places, record, store
 from gitops_ml.track import sync as syncing
@@ -378,3 +382,88 @@ def test_a_deleted_experiment_and_a_race_do_not_stop_it(
     monkeypatch.setattr(MlflowClient, "get_experiment_by_name", lambda *_: None)
     with pytest.raises(Fault, match="did not take"):
         store.Store(target, "churn")
+
+
+# ---------------------------------------------------------------- aliases
+
+
+@pytest.fixture
+def served(project: Path) -> Pointer:
+    """HEAD is v1.0.0, and the commit behind it lets production serve it."""
+    revision, model = git(project, "rev-parse", "HEAD"), (project / "models/model.skops").read_bytes()
+    content = {"model": "churn", "version": "v1.0.0", "revision": revision, "path": "models/model.skops"}
+    content |= {"sha256": hashlib.sha256(model).hexdigest(), "size": len(model), "verdict": "pass"}
+    pointer = Pointer.model_validate({**content, "image": None, "promoted_from": None})
+    runs.write(project, {"deploy/production/model.yaml": json.dumps(pointer.model_dump(mode="json"))})
+    git(project, "add", "deploy")
+    git(project, "commit", "-qm", "Serve v1.0.0")
+    return pointer
+
+
+def alias(server: Any, name: str = "production") -> tuple[str, str] | None:
+    """Version and sha256 of the model that an alias names."""
+    try:
+        found = server.get_model_version_by_alias("churn", name)
+    except Exception:
+        return None
+    return found.tags["version"], server.get_run(found.run_id).data.tags["model.sha256"]
+
+
+def test_an_alias_names_what_the_pointer_on_head_names(project: Path, served: Pointer) -> None:
+    result = sync(project)
+    assert result.moved == ["production names v1.0.0"] and "alias production names v1.0.0" in result.line
+    assert alias(client(project)) == ("v1.0.0", served.sha256) and len(all_runs(project)) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "Store", None)
+        assert sync(project).moved == [], "repeating is free"
+    client(project).delete_registered_model_alias("churn", "production")
+    assert sync(project, force=True).moved == ["production names v1.0.0"]
+    assert len(client(project).search_model_versions("name = 'churn'")) == 1, "nothing twice"
+    # Without the bytes an alias names nothing, and never another model.
+    other = served.model_copy(update={"sha256": "1" * 64, "version": "v1.0.1"})
+    runs.write(project, {"deploy/staging/model.yaml": json.dumps(other.model_dump(mode="json"))})
+    runs.write(project, {"policy.yaml": "version: 1\nenvironments: [staging, production]\n"})
+    git(project, "add", "deploy", "policy.yaml")
+    git(project, "commit", "-qm", "Staging")
+    result = sync(project)
+    assert result.moved == [] and any("staging has no alias for v1.0.1" in note for note in result.notes)
+    assert alias(client(project), "staging") is None
+
+
+def test_on_a_server_an_alias_follows_a_proof_or_what_is_served_already(
+    project: Path, served: Pointer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    uri = f"sqlite:///{tmp_path / 'server.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    server = mlflow.MlflowClient(tracking_uri=uri)
+    good = Proof(
+        environment="production",
+        version="v1.0.0",
+        revision=served.revision,
+        sha256=served.sha256,
+        rows=1,
+        problems=[],
+    )
+    bad = good.model_copy(update={"problems": ["it does not load"]})
+    for said in (None, "", proofs.write(Proofs(version=1, proofs=[bad]))):
+        assert sync(project, proofs=said).moved == [] and alias(server) is None
+    assert sync(project, proofs=proofs.write(Proofs(version=1, proofs=[good]))).moved
+    assert alias(server) == ("v1.0.0", served.sha256)
+    # What the newest stage tag says is served: put right without a new proof.
+    server.delete_registered_model_alias("churn", "production")
+    message = stage_message(served, "production", served.revision)
+    git(project, "tag", "-a", "churn#production#1", "-m", message, served.revision)
+    shutil.rmtree(project / ".mlflow")
+    result = CliRunner().invoke(track, ["sync", "--proofs", ""], catch_exceptions=False)
+    assert "alias production names v1.0.0" in result.output, result.output
+    assert alias(server) == ("v1.0.0", served.sha256)
+    with pytest.raises(Fault, match=r"does not carry|are not here"):
+        other = served.model_copy(update={"sha256": "1" * 64, "version": "v1.0.1"})
+        runs.write(project, {"deploy/production/model.yaml": json.dumps(other.model_dump(mode="json"))})
+        git(project, "add", "deploy")
+        git(project, "commit", "-qm", "Lost")
+        lost = good.model_copy(update={"version": "v1.0.1", "sha256": "1" * 64})
+        sync(project, proofs=proofs.write(Proofs(version=1, proofs=[lost])))
+    assert alias(server) == ("v1.0.0", served.sha256), "it stays where it was"

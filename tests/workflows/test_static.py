@@ -16,6 +16,16 @@ from tests.workflows.world import ROOT
 TEMPLATE = ROOT / "<<cookiecutter.project_slug>>"
 FOLDER = ".github/workflows/"
 WORKFLOWS = {path.name: path.read_text("utf-8") for path in sorted((TEMPLATE / FOLDER).glob("*.yml"))}
+DELIVERING = ("release.yml", "deploy.yml", "promote.yml", "roll-back.yml")
+RUNNING = (
+    "'path': 'head'",
+    "uv run",
+    "actions/build",
+    "actions/score",
+    "actions/check'",
+    "actions/prove",
+    "actions/render-template",
+)
 TAKEN_FROM_MAIN = ("pull_request_target", "schedule", "repository_dispatch", "workflow_dispatch")
 
 
@@ -44,13 +54,7 @@ def test_code_of_a_pull_request_runs_only_where_nothing_can_be_written() -> None
     for name in WORKFLOWS:
         for key, job in plain(name)["jobs"].items():
             text = str(job.get("steps", ""))
-            runs_code = any(
-                word in text
-                for word in ("'path': 'head'", "uv run", "actions/build", "actions/score", "actions/check'")
-                for word in ("'path': 'head'", "uv run", "actions/build", "actions/score", "actions/prove")
-            )
-            words = ("'path': 'head'", "uv run", "actions/build", "actions/score", "actions/render-template")
-            runs_code = any(word in text for word in words)
+            runs_code = any(word in text for word in RUNNING)
             if runs_code:
                 assert set(job["permissions"].values()) <= {"read"}, (name, key)
                 secrets = set(re.findall(r"secrets\.([\w-]+)", text))
@@ -58,10 +62,10 @@ def test_code_of_a_pull_request_runs_only_where_nothing_can_be_written() -> None
 
 
 def test_what_writes_is_never_cancelled() -> None:
-    for name in ("release.yml", "train.yml", "refresh.yml", "approval.yml", "audit.yml"):
-    for name in ("release.yml", "train.yml", "refresh.yml", "approval.yml", "template-update.yml"):
+    for name in (*DELIVERING, "train.yml", "refresh.yml", "approval.yml", "audit.yml", "template-update.yml"):
         assert plain(name)["concurrency"]["cancel-in-progress"] is False, name
-    assert plain("release.yml")["concurrency"]["queue"] == "max"
+    for name in DELIVERING:
+        assert plain(name)["concurrency"]["queue"] == "max", name
     assert plain("pull-request.yml")["concurrency"]["cancel-in-progress"] is True
 
 
@@ -134,6 +138,12 @@ CASES = [
     ("a review is submitted", review("submitted"), {"approval.yml"}),
     ("a review is edited", review("edited"), set()),
     ("main moves", pushed("main"), {"release.yml", "refresh.yml"}),
+    (
+        "a pointer on main changes",
+        pushed("main", files=["deploy/production/model.yaml"]),
+        {"release.yml", "refresh.yml", "deploy.yml"},
+    ),
+    ("a pointer on another branch changes", pushed("x", files=["deploy/production/model.yaml"]), set()),
     ("another branch moves", pushed("feature"), set()),
     ("GITHUB_TOKEN pushed", pushed("main", starts=False), set()),
     ("data changed somewhere", sent("data-changed"), {"train.yml"}),
@@ -161,8 +171,7 @@ def test_every_trigger_has_a_case_that_starts_it() -> None:
     assert {pair for pair in declared if pair[1] not in named} == covered
 
 
-@pytest.mark.parametrize("name", ["release.yml", "refresh.yml", "train.yml", "audit.yml"])
-@pytest.mark.parametrize("name", ["release.yml", "refresh.yml", "train.yml", "template-update.yml"])
+@pytest.mark.parametrize("name", [*DELIVERING, "refresh.yml", "train.yml", "audit.yml", "template-update.yml"])
 def test_by_hand(name: str) -> None:
     payload = {"workflow": f"{FOLDER}{name}", "inputs": {}, "ref": "refs/heads/main"}
     assert started(Happening("workflow_dispatch", payload=payload)) == {name}

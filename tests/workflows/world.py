@@ -200,6 +200,27 @@ class World:
     def refs(self, prefix: str = "refs/dvc/") -> dict[str, str]:
         return {ref: sha for ref, sha in self.repo.git.refs().items() if ref.startswith(prefix)}
 
+    @property
+    def versions(self) -> list[str]:
+        """The tags of released versions; stage tags are left out."""
+        return [name for name in self.repo.tags() if "#" not in name]
+
+    def stages(self, environment: str) -> list[str]:
+        """The versions that the stage tags of an environment say, oldest first."""
+        tags, start = self.repo.tags(), f"{SLUG}#{environment}#"
+        numbers = sorted(int(name.removeprefix(start)) for name in tags if name.startswith(start))
+        assert numbers == list(range(1, len(numbers) + 1)), numbers
+        by_commit = {tags[name]: name.partition("@")[2] for name in self.versions}
+        return [by_commit[tags[f"{start}{number}"]] for number in numbers]
+
+    def deployment(self, environment: str) -> tuple[str, str, str]:
+        """Version, state and description of the newest deployment; "" where there is none."""
+        found = [one for one in self.repo.data["deployments"] if one["environment"] == environment]
+        if not found:
+            return "", "", ""
+        newest = found[-1]["statuses"][-1]
+        return found[-1]["payload"]["version"], newest["state"], newest["description"]
+
     def errors(self, runs: list[Run]) -> str:
         """Why runs are not green, for a failing assertion."""
         lines = []
@@ -217,15 +238,29 @@ class World:
         open_heads = [pull["head"]["ref"] for pull in self.repo.open_pulls()]
         assert len(open_heads) == len(set(open_heads)), open_heads
         tags = self.repo.tags()
-        assert len(set(tags)) == len(tags)
+        named = [tags[name] for name in self.versions]
+        assert len(set(named)) == len(named), f"a commit has two versions: {tags}"
         for release in self.repo.releases():
             assert release["tag_name"] in tags and not release["draft"]
         for path in self.repo.files("main"):
             if path.startswith("deploy/") and path.endswith("/model.yaml"):
                 pointer = self.yaml("main", path)
                 assert tags[f"{SLUG}@{pointer['version']}"] == pointer["revision"]
+                self._shown(path, pointer)
         refused = [call for call in self.forge.calls if call.status == 403 and call.kind in ("job", "app")]
         assert not refused, f"a job used a permission that it does not declare: {refused}"
+
+    def _shown(self, path: str, pointer: Any) -> None:
+        """Where deploy has run for a pointer, what shows what is served says the same."""
+        environment = path.split("/")[1]
+        brought = self.repo.git.text("log", "-1", "--format=%H", "main", "--", path).strip()
+        made = [one for one in self.repo.data["deployments"] if one["environment"] == environment]
+        for one in made:
+            assert len(one["statuses"]) > 0, f"a deployment to {environment} says nothing"
+        if made and made[-1]["sha"] == brought:
+            assert made[-1]["payload"] == {"version": pointer["version"], "sha256": pointer["sha256"]}
+            if made[-1]["statuses"][-1]["state"] == "success":
+                assert self.stages(environment)[-1] == pointer["version"], (environment, pointer["version"])
 
 
 def quick_project(folder: Path, where: Path, **answers: str) -> Project:
@@ -269,6 +304,7 @@ def plant(folder: Path) -> None:
         world.merge(pointer["number"])
         runs = world.settle()
         assert all(run.ok for run in runs), world.errors(runs)
+        assert world.stages("production") == ["v1.0.0"] and world.deployment("production")[1] == "success"
         world.healthy()
         forge.save(folder / "served")
 

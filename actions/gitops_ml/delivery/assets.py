@@ -91,8 +91,9 @@ def text(root: Path, place: Place, story: Story, assets: Mapping[str, Path]) -> 
         _judged(story),
         f"## What changed\n\n{_changed(root, place, story)}",
         "## To serve it, and to go back\n\n"
-        f"Merge the pull request that names {release.version} in `deploy/`. To go back, revert that pull request (its "
-        "*Revert* button): it changes the pointer only, and the bytes of every version stay in the store.",
+        f"Merge the pull request that names {release.version} in `deploy/`. To go back, run the workflow `roll-back` (on a "
+        "laptop: `gitops-ml roll-back`), and merge its pull request: it proves that the earlier version still loads and "
+        "answers, changes the pointer only, and the bytes of every version stay in the store.",
         f"## Checksums\n\n{code(model.path)}, {bytes_(model.size)}, sha256 {code(model.sha256)}\n\n"
         + table(
             ["file", "sha256"],

@@ -21,12 +21,17 @@ class Champion:
     sha256: str
 
 
-def first_environment(root: Path, revision: str) -> str:
-    """The environment that a release is offered to first: policy.yaml says; without one, production."""
+def environments(root: Path, revision: str) -> list[str]:
+    """Where the model is served, in the order of promotion: policy.yaml says; without one, production alone."""
     said = tree.plain(root, revision, "policy.yaml")
     if said is None:
-        return "production"
-    return PolicyFile.parse(said, f"policy.yaml of {revision[:12]}").environments[0]
+        return ["production"]
+    return PolicyFile.parse(said, f"policy.yaml of {revision[:12]}").environments
+
+
+def first_environment(root: Path, revision: str) -> str:
+    """The environment that a release is offered to first."""
+    return environments(root, revision)[0]
 
 
 def pointer_path(environment: str) -> str:

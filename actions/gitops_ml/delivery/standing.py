@@ -18,6 +18,7 @@ LABELS = {
     "gitops-ml: rebuild": ("fbca04", "Puts right what nobody built"),
     "gitops-ml: retrain": ("5319e7", "Carries a retrained model"),
     "gitops-ml: template": ("0e8a16", "Brings a newer template"),
+    "gitops-ml: rollback": ("d93f0b", "Serves an earlier version again"),
 }
 
 

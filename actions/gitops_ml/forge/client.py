@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from gitops_ml.forge import text
 from gitops_ml.forge.api import Api
+from gitops_ml.forge.deployments import Deployments
 from gitops_ml.forge.errors import Refused
 from gitops_ml.forge.issues import Issues
 from gitops_ml.forge.place import Place
@@ -19,7 +20,7 @@ CONTEXT = "gitops-ml"
 WRITERS = ("admin", "maintain", "write")
 
 
-class Forge(Issues, Releases):
+class Forge(Issues, Releases, Deployments):
     """The repository on its server. Every method raises :class:`gitops_ml.errors.Fault` with the fix in it."""
 
     def default_branch(self) -> str:

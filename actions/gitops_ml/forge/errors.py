@@ -46,6 +46,8 @@ PERMISSIONS = (
     ("", r"/issues|/labels", "issues: write (for a pull request: pull-requests: write)"),
     ("GET", r"/commits/[^/]+/statuses", "statuses: read"),
     ("", r"/statuses", "statuses: write"),
+    ("GET", r"/deployments", "deployments: read"),
+    ("", r"/deployments", "deployments: write"),
     ("GET", r"/collaborators", "metadata: read"),
     ("GET", r"/git|/releases|/commits", "contents: read"),
     ("", r"/git|/releases|/dispatches", "contents: write"),

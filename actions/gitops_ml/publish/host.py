@@ -16,6 +16,7 @@ LABELS = {
     "gitops-ml": ("5319e7", "Opened and kept up to date by the machinery"),
     "gitops-ml: retrain": ("0e8a16", "Carries a model that was trained on newer data"),
     "gitops-ml: deploy": ("1d76db", "Changes what is served: a pointer in deploy/"),
+    "gitops-ml: rollback": ("d93f0b", "Serves an earlier version again"),
 }
 
 

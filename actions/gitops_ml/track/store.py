@@ -93,6 +93,57 @@ class Store:
             self._client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
 
+    @property
+    def embedded(self) -> bool:
+        """Whether it is the project's own."""
+        return self._where.embedded
+
+    def holds(self, run: str, sha256: str) -> bool:
+        """Whether a run of this store carries the model with these bytes."""
+        try:
+            return bool(self._client.get_run(run).data.tags.get(MODEL_TAG) == sha256 and self._models(run))
+        except self._mlflow.MlflowException:
+            return False
+
+    def alias(self, model: str, alias: str, run: str, sha256: str, version: str) -> bool:
+        """Make the alias of a registered model name the version that is a run's model; whether it had to move."""
+        try:
+            if not self.holds(run, sha256):
+                raise Fault(f"the run of {version} in {self._where.label} does not carry its model.")
+            self._register(model)
+            held = self._client.search_model_versions(f"name = '{model}' and run_id = '{run}'")
+            if held:
+                number = str(min(int(one.version) for one in held))
+            else:
+                source = self._models(run)[0].model_id
+                tags = {"version": version, "sha256": sha256}
+                made = self._client.create_model_version(
+                    model, source=f"models:/{source}", run_id=run, tags=tags, model_id=source
+                )
+                number = str(made.version)
+            if str(self._client.get_registered_model(model).aliases.get(alias, "")) == number:
+                return False
+            self._client.set_registered_model_alias(model, alias, number)
+            return True
+        except Fault:
+            raise
+        except Exception as wrong:
+            raise self._fault(wrong) from None
+
+    def _register(self, model: str) -> None:
+        try:
+            self._client.create_registered_model(model)
+        except self._mlflow.MlflowException as wrong:
+            if wrong.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _models(self, run: str) -> list[Any]:
+        return list(
+            self._client.search_logged_models(
+                [self._experiment], filter_string=f"source_run_id = '{run}'", max_results=50
+            )
+        )
+
     def log(self, record: Record) -> tuple[str, bool]:
         """Make the record's run unless there is one: run id, and whether it is new.
 
@@ -122,9 +173,7 @@ class Store:
         return min(finished, key=lambda run: run.info.start_time) if finished else None
 
     def _remove(self, run: str) -> None:
-        for model in self._client.search_logged_models(
-            [self._experiment], filter_string=f"source_run_id = '{run}'", max_results=50
-        ):
+        for model in self._models(run):
             self._client.delete_logged_model(model.model_id)
         self._client.delete_run(run)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitops_ml.contracts.base import read_plain
-from gitops_ml.track import index
+from gitops_ml.track import aliases, index
 from gitops_ml.track.places import Found, find
 from gitops_ml.track.record import Stale, read
 
@@ -19,11 +19,17 @@ class Result:
     label: str
     new: list[str] = field(default_factory=list)
     known: int = 0
+    moved: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def line(self) -> str:
         """One line for a person."""
+        also = f"; alias {', '.join(self.moved)}" if self.moved else ""
+        return self._runs + also
+
+    @property
+    def _runs(self) -> str:
         if self.new:
             noun = "run" if len(self.new) == 1 else "runs"
             return f"tracked {len(self.new)} new {noun} in {self.label}: {', '.join(self.new)}"
@@ -48,9 +54,16 @@ def waiting(root: Path) -> list[Found]:
 
 
 def sync(
-    root: Path, force: bool = False, history: bool = False, say: Callable[[str], None] = lambda text: None
+    root: Path,
+    force: bool = False,
+    history: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+    proofs: str | None = None,
 ) -> Result:
-    """Log what is missing. ``force`` asks the store also about what the index knows; ``history`` adds older commits.
+    """Log what is missing, and make each environment's alias name what it serves.
+
+    ``force`` asks the store also about what the index knows; ``history`` adds older commits; ``proofs``: see
+    :func:`gitops_ml.track.aliases.served`.
 
     Raises :class:`Fault` if the store cannot be reached; what was logged before stays logged.
     """
@@ -69,7 +82,12 @@ def sync(
         known = known_to_all.setdefault(index.key(where), {})
         due = [found for found in locks if force or _due(found, known)]
         result.known = len(locks) - len(due)
-        if not due:
+        pointed = [
+            one
+            for one in aliases.served(root, where.embedded, proofs)
+            if force or proofs is not None or not aliases.done(one, known)
+        ]
+        if not due and not pointed:
             return result
         records = []
         for found in due:
@@ -83,7 +101,7 @@ def sync(
                 result.notes.append(
                     f"{title} not tracked: stale ({stale}). Bring it up to date: gitops-ml reproduce"
                 )
-        if not records:
+        if not records and not pointed:
             return result
         from gitops_ml.track.store import Store
 
@@ -99,6 +117,10 @@ def sync(
                 result.known += 1
             if record.missing:
                 result.notes.append(f"{record.title} is tracked without its model: {record.missing}")
+        package, note = given.get("package_name"), result.notes.append
+        result.moved = aliases.all_of(
+            root, store, pointed, known, package, note, lambda: index.save(where, known_to_all)
+        )
     return result
 
 
