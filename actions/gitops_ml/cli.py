@@ -35,6 +35,8 @@ VERBS = {
     "report": "gitops_ml.report.command:report",
     "release": "gitops_ml.delivery.command:release",
     "refresh": "gitops_ml.delivery.command:refresh",
+    "check-drift": "gitops_ml.drift.command:check_drift",
+    "record-drift": "gitops_ml.drift.command:record_drift",
     "open-pull-request": "gitops_ml.forge.command:open_pull_request",
 }
 

@@ -12,11 +12,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from gitops_ml import shell
-from gitops_ml.build import trees
 from gitops_ml.build.environment import last_lines, python_of, scrubbed
+from gitops_ml.build.released import Named, released
 from gitops_ml.build.run import Pull, _storage_pull
 from gitops_ml.build.seal import object_path, sha256_of
 from gitops_ml.build.sealed import model_file, opened
@@ -27,21 +25,9 @@ from gitops_ml.contracts.schema import SchemaFile
 from gitops_ml.contracts.scores import Champion, Scored, Scores
 from gitops_ml.errors import Fault
 
-MODEL = "models/model.skops"
 SECONDS = 1800
 """A model that scores longer than this is not one to wait for."""
 INSTALL = ("uv", "sync", "--no-default-groups")
-
-
-class Named(Protocol):
-    """What we need to know of the champion."""
-
-    @property
-    def version(self) -> str: ...
-    @property
-    def revision(self) -> str: ...
-    @property
-    def sha256(self) -> str: ...
 
 
 Find = Callable[[Path, str], Named | None]
@@ -94,7 +80,7 @@ def score(
             shutil.copy(model_file(candidate, sealed), model)
             say(f"challenger: {sealed.model.sha256[:12]} predicts {count:,} rows")
             try:
-                challenger = _predict(
+                challenger = predict(
                     head,
                     python or python_of(head),
                     model,
@@ -173,24 +159,16 @@ def _champion(
 ) -> Champion:
     """The champion's predictions, or why there are none. Its tree, bytes and environment are made for it and removed."""
     facts = {"version": named.version, "revision": named.revision, "sha256": named.sha256}
-    tree = desk / "champion"
     try:
-        trees.commit_of(base, named.revision)
-        shell.git(base, "worktree", "add", "--quiet", "--detach", "--force", str(tree), named.revision)
-        project = tree / (shell.ask_git(base, "rev-parse", "--show-prefix") or "")
-        (pull or _storage_pull)(project, [MODEL])
-        model = project / MODEL
-        if not model.is_file() or sha256_of(model) != named.sha256:
-            raise Fault(f"the bytes of {named.version} (sha256 {named.sha256[:12]}) are not in the storage.")
-        python = _install(project, install, seconds)
-        scored = _predict(project, python, model, named.sha256, rows, count, output, named.revision, seconds)
-        return Champion.parse({**facts, "scored": scored.model_dump(), "error": None}, "scores")
+        with released(base, named, desk, pull or _storage_pull) as found:
+            python = install_for(found.project, install, seconds)
+            scored = predict(
+                found.project, python, found.model, named.sha256, rows, count, output, named.revision, seconds
+            )
+            return Champion.parse({**facts, "scored": scored.model_dump(), "error": None}, "scores")
     except (Fault, OSError) as wrong:
         output.unlink(missing_ok=True)
         return Champion.parse({**facts, "scored": None, "error": last_lines(str(wrong), 8)[:2000]}, "scores")
-    finally:
-        shutil.rmtree(tree, ignore_errors=True)
-        shell.ask_git(base, "worktree", "prune")
 
 
 def _find(sealed: Candidate, base: Path, revision: str) -> Named | None:
@@ -203,7 +181,7 @@ def _find(sealed: Candidate, base: Path, revision: str) -> Named | None:
     return found
 
 
-def _install(project: Path, install: Sequence[str] | None, seconds: float) -> str:
+def install_for(project: Path, install: Sequence[str] | None, seconds: float) -> str:
     """Make the environment that the champion was released with; its Python."""
     if install is None:
         frozen = ["--frozen"] if (project / "uv.lock").is_file() else []
@@ -216,7 +194,7 @@ def _install(project: Path, install: Sequence[str] | None, seconds: float) -> st
     return python_of(project)
 
 
-def _predict(
+def predict(
     project: Path,
     python: str,
     model: Path,
