@@ -38,7 +38,7 @@ class NumberDrift(Contract):
         description="wasserstein is in standard deviations; ks and mannw are p-values, the others distances",
     )
     threshold: float = Field(
-        default=0.25, gt=0, description="A distance of at least this, or a p-value below it, is a move"
+        default=0.3, gt=0, description="A distance of at least this, or a p-value below it, is a move"
     )
 
 

@@ -5,13 +5,13 @@ The order is the point: rows that break the contract are broken, not drifted, an
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec as _spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,6 +158,11 @@ def _look(root: Path, desk: Path, out: Path, policy: Drift, named: Named, tools:
                 current = current.drop(columns=target)
         else:
             notes.append("The rows have no labels: whether the model is still right is not known.")
+        key = schema.one("id")
+        if key is not None and key not in current.columns:  # the score contract asks for one
+            numbers = range(len(current))
+            whole = schema.columns[key].type == "integer"
+            current = current.assign(**{key: list(numbers) if whole else [str(one) for one in numbers]})
         files = {REFERENCE: reference, CURRENT: current}
         for name, frame in files.items():
             rows.write(frame, out / name)
@@ -233,12 +238,7 @@ def _predictions(
 def _asked(frame: pd.DataFrame, schema: SchemaFile) -> pd.DataFrame:
     """What the score contract asks for: the features, and the id where one is declared; never the target."""
     key = schema.one("id")
-    wanted = [name for name in schema.features if name in frame.columns]
-    asked = frame[wanted]
-    if key is None:
-        return asked
-    ids = frame[key] if key in frame.columns else range(len(frame))
-    return asked.assign(**{key: ids if schema.columns[key].type == "integer" else [str(one) for one in ids]})
+    return frame[[*([key] if key else []), *(name for name in schema.features if name in frame.columns)]]
 
 
 def _said(answered: pd.DataFrame, schema: SchemaFile) -> tuple[pd.Series, compare.Kind]:
@@ -294,4 +294,4 @@ def _measurer(root: Path, out: Path, desk: Path) -> compare.Measure:
         found: dict[str, float | None] = json.loads((folder / measure.ANSWER).read_text("utf-8"))
         return found
 
-    return here if importlib.util.find_spec("evidently") is not None else there
+    return here if _spec("evidently") is not None else there

@@ -20,8 +20,8 @@ Measure = Callable[[pd.DataFrame, pd.DataFrame, Asked], Mapping[str, float | Non
 """reference, current, column -> (kind, method, threshold); the answer: column -> distance or p-value"""
 
 P_VALUES = frozenset({"ks", "mannw", "chisquare"})
-RARE, OTHER = 0.05, "(other)"
-"""Categories that hold less of the reference's rows are counted together: few rows of many values always seem to move."""
+COMMON, LEAST, OTHER = 9, 5, "(other)"
+"""The commonest categories with so many of the reference's rows; others count together: few rows of many always seem to move."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def _pair(reference: pd.Series, current: pd.Series, kind: Kind) -> tuple[pd.Seri
     words = [
         pd.Series(side.map(str, na_action="ignore").to_numpy(dtype="object")) for side in (reference, current)
     ]
-    shares = words[0].value_counts(normalize=True)
-    common = set(shares[shares >= RARE].index)
+    counts = words[0].value_counts()
+    common = set(counts[counts >= LEAST].index[:COMMON])
     first, second = (side.where(side.isin(common) | side.isna(), OTHER) for side in words)
     return first, second
 

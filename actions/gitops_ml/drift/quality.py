@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from gitops_ml.contracts.drift import Problem
 from gitops_ml.contracts.schema import Column, SchemaFile
-from gitops_ml.drift.rows import Table
-
-Mask = np.ndarray[Any, Any]
+from gitops_ml.drift.rows import Mask, Table
 
 
 def problems(table: Table, schema: SchemaFile, *, exact: bool, tolerated: float) -> list[Problem]:
@@ -23,7 +19,8 @@ def problems(table: Table, schema: SchemaFile, *, exact: bool, tolerated: float)
     found = [one for one in table.problems if one.rows == 0 or one.rows > tolerated * count]
     for name in table.frame.columns:
         if count:
-            found += _column(table.frame[name], name, schema.columns[name], exact, tolerated)
+            told = table.unreadable.get(name, np.zeros(count, dtype=bool))
+            found += _column(table.frame[name], told, name, schema.columns[name], exact, tolerated)
     return sorted(found, key=lambda one: (one.rows > 0, -one.rows, one.column))
 
 
@@ -33,8 +30,11 @@ def clean(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{name: frame[name].replace([np.inf, -np.inf], np.nan) for name in numbers})
 
 
-def _column(cells: pd.Series, name: str, column: Column, exact: bool, tolerated: float) -> list[Problem]:
-    empty = cells.isna().to_numpy()
+def _column(
+    cells: pd.Series, told: Mask, name: str, column: Column, exact: bool, tolerated: float
+) -> list[Problem]:
+    # A cell that is no value of its type was told as such: it is not empty besides.
+    empty = cells.isna().to_numpy() & ~told
     label = column.role == "target" and not exact
     if empty.all():
         if (column.role == "feature" and column.available) or (column.role == "target" and exact):
@@ -63,7 +63,7 @@ def _column(cells: pd.Series, name: str, column: Column, exact: bool, tolerated:
         shown = ", ".join(map(str, allowed[:6])) + (
             f", ... ({len(allowed)} in all)" if len(allowed) > 6 else ""
         )
-        broken(f"one of {shown}", ~cells.isin(allowed).to_numpy(dtype=bool) & ~empty)
+        broken(f"one of {shown}", ~cells.isin(allowed).to_numpy(dtype=bool) & cells.notna().to_numpy())
     if column.role == "id" and exact:
         broken("is unique", cells.duplicated().to_numpy() & ~empty)
     return found

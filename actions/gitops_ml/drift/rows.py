@@ -21,6 +21,7 @@ from gitops_ml.contracts.drift import Problem
 from gitops_ml.contracts.schema import Column, SchemaFile
 
 SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
+Mask = np.ndarray[Any, Any]
 SAID = ("prediction", "score_")
 """What the score contract adds to a row: a log may carry it, and it is no unknown column."""
 ARTICLE = {"integer": "a whole number", "number": "a number", "boolean": "true or false",
@@ -30,10 +31,14 @@ TRUTH = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0"
 
 @dataclass
 class Table:
-    """``frame``: float64, Int64, boolean, str or datetime64 columns; ``problems``: of structure and of types."""
+    """``frame``: float64, Int64, boolean, str or datetime64 columns; ``problems``: of structure and of types.
+
+    ``unreadable``: column -> rows whose cell is empty in the frame because it is no value of its type.
+    """
 
     frame: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
+    unreadable: dict[str, Mask] = field(default_factory=dict)
 
 
 class Unreadable(Exception):
@@ -59,39 +64,46 @@ def read(paths: list[Path], schema: SchemaFile, *, exact: bool) -> Table:
     Otherwise the features must, and what the score contract adds may be. A file without a byte has no rows.
     """
     frames: list[pd.DataFrame] = []
+    masks: list[dict[str, Mask]] = []
     problems: list[Problem] = []
-    bad: dict[str, tuple[int, str]] = {}
+    examples: dict[str, str] = {}
     for path in paths:
         if path.stat().st_size == 0:
             continue
         try:
             raw = _raw(path, schema)
-            wrong = _structure(list(raw), schema, exact, path.name if len(paths) > 1 else "")
         except Unreadable as reason:
-            problems.append(
-                Problem(column="(file)", rule=f"{path.name} is a table", rows=0, example=str(reason)[:200])
-            )
+            rule = f"{path.name} is a table"
+            problems.append(Problem(column="(file)", rule=rule, rows=0, example=str(reason)[:200]))
             continue
+        wrong = _structure(list(raw), schema, exact, path.name if len(paths) > 1 else "")
         problems += [one for one in wrong if one not in problems]
-        typed = {}
+        typed, bad = {}, {}
         for name, column in schema.columns.items():
             if name in raw and column.role != "ignored":
                 typed[name], mask = _typed(raw[name], column, schema.file.decimal or ".")
                 if mask.any():
-                    count, first = bad.get(name, (0, _example(raw[name], mask)))
-                    bad[name] = (count + int(mask.sum()), first)
-        frames.append(pd.DataFrame(typed))
+                    bad[name] = mask
+                    examples.setdefault(name, _example(raw[name], mask))
+        frame = pd.DataFrame(typed)
+        if len(frame):
+            frames.append(frame)
+            masks.append(bad)
     known = [name for name in schema.columns if any(name in frame.columns for frame in frames)]
-    whole = [frame for frame in frames if len(frame)]
-    frame = (
-        pd.concat(whole, ignore_index=True)[[n for n in known if any(n in f for f in whole)]]
-        if whole
-        else pd.DataFrame(columns=known)
-    )
-    for name, (count, example) in bad.items():
+    whole = pd.concat(frames, ignore_index=True)[known] if frames else pd.DataFrame(columns=known)
+    unreadable = {
+        name: np.concatenate(
+            [
+                bad.get(name, np.zeros(len(frame), dtype=bool))
+                for frame, bad in zip(frames, masks, strict=True)
+            ]
+        )
+        for name in examples
+    }
+    for name, mask in unreadable.items():
         rule = f"is {ARTICLE[schema.columns[name].type]}"
-        problems.append(Problem(column=name, rule=rule, rows=count, example=example))
-    return Table(frame, problems)
+        problems.append(Problem(column=name, rule=rule, rows=int(mask.sum()), example=examples[name]))
+    return Table(whole, problems, unreadable)
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
@@ -117,7 +129,7 @@ def _structure(names: list[str], schema: SchemaFile, exact: bool, file: str) -> 
     ]
 
 
-def _example(cells: Any, mask: np.ndarray[Any, Any]) -> str:
+def _example(cells: Any, mask: Mask) -> str:
     where = int(np.flatnonzero(mask)[0])
     return str(cells[where])[:60]
 
@@ -195,7 +207,7 @@ def _once(names: list[str]) -> None:
 # ---------------------------------------------------------------- types
 
 
-def _typed(cells: Any, column: Column, decimal: str) -> tuple[pd.Series, np.ndarray[Any, Any]]:
+def _typed(cells: Any, column: Column, decimal: str) -> tuple[pd.Series, Mask]:
     """The typed column, null where a cell is not of the type; and where that is."""
     if isinstance(cells, pa.ChunkedArray):
         found = _from_arrow(cells, column)
@@ -218,7 +230,7 @@ def _typed(cells: Any, column: Column, decimal: str) -> tuple[pd.Series, np.ndar
     return typed, typed.isna().to_numpy() & ~empty
 
 
-def _from_arrow(cells: pa.ChunkedArray, column: Column) -> tuple[pd.Series, np.ndarray[Any, Any]] | None:
+def _from_arrow(cells: pa.ChunkedArray, column: Column) -> tuple[pd.Series, Mask] | None:
     """As ``prepare`` reads Parquet; None: the column is of another nature."""
     kind = cells.type
     if pa.types.is_dictionary(kind):

@@ -29,3 +29,10 @@ def opened(folder: Path, digest: str) -> DriftFile:
                 f"{folder.name}/{table.file} is not what drift.json names.\n  Run the workflow again."
             )
     return found
+
+
+def tables(folder: Path, digest: str) -> dict[str, Path]:
+    """Both tables by name, ``reference`` and ``current``; none where no rows were compared. Raises :class:`Fault`."""
+    found = opened(folder, digest)
+    pairs = (("reference", found.reference), ("current", found.current))
+    return {name: folder / table.file for name, table in pairs if table is not None}
