@@ -45,7 +45,14 @@ def test_code_of_a_pull_request_runs_only_where_nothing_can_be_written() -> None
         for key, job in plain(name)["jobs"].items():
             text = str(job.get("steps", ""))
             runs_code = any(
-                word in text for word in ("'path': 'head'", "uv run", "actions/build", "actions/score")
+                word in text
+                for word in (
+                    "'path': 'head'",
+                    "uv run",
+                    "actions/build",
+                    "actions/score",
+                    "actions/check-drift",
+                )
             )
             if runs_code:
                 assert set(job["permissions"].values()) <= {"read"}, (name, key)
@@ -54,7 +61,7 @@ def test_code_of_a_pull_request_runs_only_where_nothing_can_be_written() -> None
 
 
 def test_what_writes_is_never_cancelled() -> None:
-    for name in ("release.yml", "train.yml", "refresh.yml", "approval.yml"):
+    for name in ("release.yml", "train.yml", "refresh.yml", "approval.yml", "drift.yml"):
         assert plain(name)["concurrency"]["cancel-in-progress"] is False, name
     assert plain("release.yml")["concurrency"]["queue"] == "max"
     assert plain("pull-request.yml")["concurrency"]["cancel-in-progress"] is True
@@ -134,6 +141,7 @@ CASES = [
     ("data changed somewhere", sent("data-changed"), {"train.yml"}),
     ("something else happened somewhere", sent("deploy"), set()),
     ("it is night", tick("23 4 * * *"), {"train.yml"}),
+    ("it is morning", tick("41 5 * * *"), {"drift.yml"}),
     ("it is another hour", tick("0 12 * * *"), set()),
 ]
 
@@ -154,7 +162,7 @@ def test_every_trigger_has_a_case_that_starts_it() -> None:
     assert {pair for pair in declared if pair[1] not in named} == covered
 
 
-@pytest.mark.parametrize("name", ["release.yml", "refresh.yml", "train.yml"])
+@pytest.mark.parametrize("name", ["release.yml", "refresh.yml", "train.yml", "drift.yml"])
 def test_by_hand(name: str) -> None:
     payload = {"workflow": f"{FOLDER}{name}", "inputs": {}, "ref": "refs/heads/main"}
     assert started(Happening("workflow_dispatch", payload=payload)) == {name}
