@@ -21,7 +21,7 @@ from gitops_ml.ruling.drifted import headline
 
 
 def scored(
-    folders: Folders, rows: Path, old: pd.DataFrame, new: pd.DataFrame, **changes: Any
+    folders: Folders, path: Path, old: pd.DataFrame, new: pd.DataFrame, **changes: Any
 ) -> list[Beside]:
     """What the gate shows of one further table, of which both said this."""
     also: dict[str, Any] = {"name": "current", "source": sha256(path.read_bytes()), "rows": len(new), "left_out": 0, "error": None}  # fmt: skip
