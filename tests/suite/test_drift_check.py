@@ -23,6 +23,8 @@ from gitops_ml.drift import compare, sealed
 from gitops_ml.drift.measure import measure
 from gitops_ml.errors import Fault
 
+pytestmark = pytest.mark.xdist_group("evidently")  # which takes seconds to import
+
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Watched:
@@ -288,6 +290,7 @@ def test_other_bytes_than_the_pointer_names_are_not_asked(watched: Watched, tmp_
     assert not spoilt.out.exists()
 
 
+@pytest.mark.change
 def test_the_verb_asks_the_projects_evidently_where_there_is_none_here(
     watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

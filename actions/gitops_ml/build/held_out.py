@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gitops_ml.build.seal import object_path
@@ -20,13 +21,16 @@ Mask = np.ndarray[Any, Any]
 def held_out(rows: Path, folder: Path, candidate: Candidate, schema: SchemaFile) -> Mask:
     """Row of ``rows`` -> whether the candidate's training rows have none with the same features and label.
 
-    A pipeline that keeps no training rows is not asked: then every row counts.
+    A pipeline that keeps no training rows as Parquet is not asked: then every row counts.
     """
     table = pq.read_table(rows).to_pandas(ignore_metadata=True)
     entry = next((one for one in candidate.objects if one.path == TRAIN), None)
     if entry is None:
         return np.ones(len(table), dtype=bool)
-    train = pq.read_table(object_path(folder, entry.md5)).to_pandas(ignore_metadata=True)
+    try:
+        train = pq.read_table(object_path(folder, entry.md5)).to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError):
+        return np.ones(len(table), dtype=bool)
     names = [n for n in [*schema.features, schema.target] if n in table.columns and n in train.columns]
     if any(name not in names for name in schema.features):
         return np.ones(len(table), dtype=bool)

@@ -27,7 +27,9 @@ def headline(found: DriftFile) -> str:
 def summary(found: DriftFile) -> str:
     """drift/summary.md."""
     first, _, rest = found.reason.partition("\n")
-    parts = [f"### {HEADS[found.state]}: {words(headline(found), 160)}", words(first)]
+    parts = [f"### {HEADS[found.state]}: {words(headline(found), 160)}"]
+    if found.state != "drifted":  # there the headline says it all
+        parts.append(words(first))
     if rest.strip():
         parts.append(block(rest))
     if found.watched is not None and found.serving is not None:
