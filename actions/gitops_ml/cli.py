@@ -43,6 +43,8 @@ VERBS = {
     "deploy": "gitops_ml.delivery.deploy_command:deploy",
     "promote": "gitops_ml.delivery.move_command:promote",
     "roll-back": "gitops_ml.delivery.move_command:roll_back",
+    "check-drift": "gitops_ml.drift.command:check_drift",
+    "record-drift": "gitops_ml.drift.command:record_drift",
     "open-pull-request": "gitops_ml.forge.command:open_pull_request",
 }
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -95,6 +97,36 @@ def test_each_model_is_scored_by_its_own_revision_without_the_target(
     assert result.digest == hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
     assert git(candidate.parent / "base", "worktree", "list").count("\n") == 0
     assert list(candidate.parent.glob(".scores*")) == []
+
+
+def test_both_predict_further_rows_and_what_keeps_one_from_it_is_written_down(
+    world: World, head: Path, candidate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = tmp_path / "today.parquet"
+    pq.write_table(
+        pa.table({"tenure": [1, 2, 3, 4], "contract": ["monthly"] * 4, "churned": ["no"] * 4}), rows
+    )
+    keep = np.array([True, False, True, False])
+    monkeypatch.setattr("gitops_ml.build.held_out.held_out", lambda *_: keep)
+    (also,) = scored(world, head, candidate, also={"current": rows}).scores.also
+    assert (also.name, also.rows, also.left_out, also.error) == ("current", 2, 2, None)
+    assert also.source == hashlib.sha256(rows.read_bytes()).hexdigest()
+    assert also.challenger is not None and also.champion is not None
+    said = {
+        who.file: pq.read_table(tmp_path / "scores" / who.file) for who in (also.challenger, also.champion)
+    }
+    assert [table["prediction"].to_pylist() for table in said.values()] == [["model 8"] * 2, ["model 7"] * 2]
+
+    keep[:] = False
+    (also,) = scored(world, head, candidate, also={"current": rows}).scores.also
+    assert (also.rows, also.challenger) == (0, None) and "trained on all of these rows" in (also.error or "")
+
+    keep[:] = True
+    text = "if len(table) == 4: sys.exit('cannot read these')\nif \"churned\" in"
+    commit(head, edit(head, "src/churn/score.py", 'if "churned" in', text))
+    (also,) = scored(world, head, candidate, also={"current": rows}).scores.also
+    assert also.challenger is None and also.champion is not None, "no more than a note: the verdict stands"
+    assert "the challenger:" in (also.error or "") and "cannot read these" in (also.error or "")
 
 
 def test_a_first_model_has_no_champion(world: World, head: Path, candidate: Path) -> None:

@@ -17,6 +17,7 @@ TEMPLATE = ROOT / "<<cookiecutter.project_slug>>"
 FOLDER = ".github/workflows/"
 WORKFLOWS = {path.name: path.read_text("utf-8") for path in sorted((TEMPLATE / FOLDER).glob("*.yml"))}
 DELIVERING = ("release.yml", "deploy.yml", "promote.yml", "roll-back.yml")
+ON_TIME = ("train.yml", "drift.yml", "audit.yml", "template-update.yml")
 RUNNING = (
     "'path': 'head'",
     "uv run",
@@ -24,6 +25,7 @@ RUNNING = (
     "actions/score",
     "actions/check'",
     "actions/prove",
+    "actions/check-drift",
     "actions/render-template",
 )
 TAKEN_FROM_MAIN = ("pull_request_target", "schedule", "repository_dispatch", "workflow_dispatch")
@@ -62,7 +64,7 @@ def test_code_of_a_pull_request_runs_only_where_nothing_can_be_written() -> None
 
 
 def test_what_writes_is_never_cancelled() -> None:
-    for name in (*DELIVERING, "train.yml", "refresh.yml", "approval.yml", "audit.yml", "template-update.yml"):
+    for name in (*DELIVERING, *ON_TIME, "refresh.yml", "approval.yml"):
         assert plain(name)["concurrency"]["cancel-in-progress"] is False, name
     for name in DELIVERING:
         assert plain(name)["concurrency"]["queue"] == "max", name
@@ -149,8 +151,9 @@ CASES = [
     ("data changed somewhere", sent("data-changed"), {"train.yml"}),
     ("something else happened somewhere", sent("deploy"), set()),
     ("it is night", tick("23 4 * * *"), {"train.yml"}),
-    ("it is Monday", tick("41 5 * * 1"), {"audit.yml"}),
-    ("it is the third of a month", tick("41 5 3 * *"), {"template-update.yml"}),
+    ("it is Monday", tick("17 6 * * 1"), {"audit.yml"}),
+    ("it is the third of a month", tick("29 6 3 * *"), {"template-update.yml"}),
+    ("it is morning", tick("41 5 * * *"), {"drift.yml"}),
     ("it is another hour", tick("0 12 * * *"), set()),
 ]
 
@@ -171,7 +174,7 @@ def test_every_trigger_has_a_case_that_starts_it() -> None:
     assert {pair for pair in declared if pair[1] not in named} == covered
 
 
-@pytest.mark.parametrize("name", [*DELIVERING, "refresh.yml", "train.yml", "audit.yml", "template-update.yml"])
+@pytest.mark.parametrize("name", [*DELIVERING, *ON_TIME, "refresh.yml"])
 def test_by_hand(name: str) -> None:
     payload = {"workflow": f"{FOLDER}{name}", "inputs": {}, "ref": "refs/heads/main"}
     assert started(Happening("workflow_dispatch", payload=payload)) == {name}

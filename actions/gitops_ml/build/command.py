@@ -15,6 +15,7 @@ MODES = {
     "stages": "those of --stages, whatever their lock says",
     "all": "every stage",
     "update": "what follows when the sources of imported tables have newer rows",
+    "drift": "as update, because today's rows have drifted",
     "refresh": "what is needed after --main was merged into the folder",
     "fork": "every stage, on rows made from schema.yaml if the table is not here; seals nothing",
 }
@@ -56,7 +57,7 @@ def build(head: Path | None, out: Path, mode: str, main: str | None, stages: str
         out.absolute(),
         stages=names,
         base=main if mode == "stale" else None,
-        update=mode == "update",
+        update=mode in ("update", "drift"),
         merge=main if mode == "refresh" else None,
         say=click.echo,
     )

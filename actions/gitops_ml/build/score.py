@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from gitops_ml import shell
-from gitops_ml.build import trees
 from gitops_ml.build.environment import last_lines, python_of, scrubbed
+from gitops_ml.build.released import Named, released
 from gitops_ml.build.run import Pull, _storage_pull
 from gitops_ml.build.seal import object_path, sha256_of
 from gitops_ml.build.sealed import model_file, opened
@@ -24,24 +23,12 @@ from gitops_ml.build.workshop import fresh
 from gitops_ml.contracts.base import read_plain
 from gitops_ml.contracts.candidate import Candidate
 from gitops_ml.contracts.schema import SchemaFile
-from gitops_ml.contracts.scores import Champion, Scored, Scores
+from gitops_ml.contracts.scores import Also, Champion, Scored, Scores
 from gitops_ml.errors import Fault
 
-MODEL = "models/model.skops"
 SECONDS = 1800
 """A model that scores longer than this is not one to wait for."""
 INSTALL = ("uv", "sync", "--no-default-groups")
-
-
-class Named(Protocol):
-    """What we need to know of the champion."""
-
-    @property
-    def version(self) -> str: ...
-    @property
-    def revision(self) -> str: ...
-    @property
-    def sha256(self) -> str: ...
 
 
 Find = Callable[[Path, str], Named | None]
@@ -62,6 +49,7 @@ def score(
     out: Path,
     *,
     digest: str | None = None,
+    also: Mapping[str, Path] = {},
     find: Find | None = None,
     pull: Pull | None = None,
     install: Sequence[str] | None = None,
@@ -73,7 +61,8 @@ def score(
 
     ``base``: a checkout of the base branch with its tags; it says who the champion is. What keeps the champion from
     predicting is written down, for the judge to weigh; what keeps the challenger from it is a :class:`Fault`.
-    ``install``: the command that makes a champion's environment (default: uv sync).
+    ``also``: further sets of rows, by name; both predict those of them that the candidate was not trained on, and what
+    keeps them from it is written down. ``install``: the command that makes a champion's environment (default: uv sync).
     """
     sealed = opened(candidate, digest)
     partial = out.with_name(f".{out.name}.partial")
@@ -83,11 +72,16 @@ def score(
         with fresh("gitops-ml-score-") as desk:
             rows = desk / "rows.parquet"
             count = _without_target(object_path(candidate, sealed.test_rows.md5), rows, (head, base))
+            extras = [
+                _extra(name, path, candidate, sealed, desk, (head, base)) for name, path in also.items()
+            ]
             # The champion first: what runs afterwards is the pull request's code.
             named = (find or functools.partial(_find, sealed))(base, "HEAD")
             output = partial / "champion.parquet"
             champion = (
-                _champion(base, named, desk, rows, count, output, pull, install, seconds) if named else None
+                _champion(base, named, desk, rows, count, output, pull, install, seconds, extras)
+                if named
+                else None
             )
             model = desk / "candidate" / "model.skops"
             model.parent.mkdir()
@@ -110,16 +104,24 @@ def score(
                     f"the new model cannot be scored, so it cannot be judged: {fault}\n"
                     "Try it: python -m <package>.score --model models/model.skops --input TABLE --output out.parquet"
                 ) from None
-        if champion is not None and champion.scored is not None:
-            now = sha256_of(partial / champion.scored.file)
-            if now != champion.scored.sha256:
+            for extra in extras:
+                ask = functools.partial(predict, head, python or python_of(head), model, sealed.model.sha256)
+                extra.challenger = extra.asked(ask, partial, "challenger", sealed.head, seconds)
+        theirs = [champion.scored if champion else None, *(extra.champion for extra in extras)]
+        for scored in filter(None, theirs):
+            if sha256_of(partial / scored.file) != scored.sha256:
                 raise Fault(
                     "the champion's predictions changed while the challenger's code ran. Look at that code."
                 )
         manifest = sha256_of(candidate / "manifest.json")
         test_rows = sha256_of(object_path(candidate, sealed.test_rows.md5))
         scores = Scores(
-            version=1, candidate=manifest, test_rows=test_rows, challenger=challenger, champion=champion
+            version=1,
+            candidate=manifest,
+            test_rows=test_rows,
+            challenger=challenger,
+            champion=champion,
+            also=[extra.told(champion) for extra in extras],
         )
         if manifest != (digest or manifest):
             raise Fault("the candidate changed while its code ran. Look at that code.")
@@ -136,8 +138,60 @@ def score(
 # ---------------------------------------------------------------- rows
 
 
-def _without_target(source: Path, rows: Path, projects: Sequence[Path]) -> int:
-    """Write the test rows without what is to be predicted; how many there are. Raises :class:`Fault`."""
+@dataclass
+class Extra:
+    """A further set of rows while it is predicted. ``rows``: those that count, without the target."""
+
+    name: str
+    source: str
+    rows: Path
+    count: int
+    left_out: int
+    challenger: Scored | None = None
+    champion: Scored | None = None
+    error: str | None = None
+
+    def asked(
+        self, ask: Callable[..., Scored], folder: Path, who: str, revision: str, seconds: float
+    ) -> Scored | None:
+        """One model's predictions; None, and ``error``, where there are none."""
+        if not self.count:
+            return None
+        output = folder / f"also-{self.name}-{who}.parquet"
+        try:
+            return ask(self.rows, self.count, output, revision, seconds)
+        except Fault as wrong:
+            output.unlink(missing_ok=True)
+            self.error = last_lines(f"the {who}: {wrong}", 8)[:2000]
+            return None
+
+    def told(self, champion: Champion | None) -> Also:
+        """What the manifest says of it."""
+        error = self.error
+        if not self.count:
+            error = "the candidate was trained on all of these rows"
+        elif error is None and champion is not None and champion.scored is None:
+            error = champion.error
+        return Also(
+            name=self.name, source=self.source, rows=self.count, left_out=self.left_out, challenger=self.challenger,
+            champion=self.champion, error=error,
+        )  # fmt: skip
+
+
+def _extra(
+    name: str, path: Path, candidate: Path, sealed: Candidate, desk: Path, projects: Sequence[Path]
+) -> Extra:
+    from gitops_ml.build.held_out import held_out
+
+    keep = held_out(path, candidate, sealed, SchemaFile.read(projects[0] / "schema.yaml"))
+    rows, count = desk / f"also-{name}.parquet", int(keep.sum())
+    if count:
+        _without_target(path, rows, projects, keep)
+    return Extra(name, sha256_of(path), rows, count, len(keep) - count)
+
+
+def _without_target(source: Path, rows: Path, projects: Sequence[Path], keep: Any = None) -> int:
+    """Write the rows (of them ``keep``) without what is to be predicted; how many there are. Raises :class:`Fault`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -152,6 +206,8 @@ def _without_target(source: Path, rows: Path, projects: Sequence[Path]) -> int:
         raise Fault(f"the test rows (data/prepared/test.parquet) are not Parquet: {wrong}") from None
     if not table.num_rows:
         raise Fault("there are no test rows, so nothing can be compared. See data.split in params.yaml.")
+    if keep is not None:
+        table = table.filter(pa.array(keep))
     kept = [name for name in table.column_names if name not in targets]
     pq.write_table(table.select(kept).replace_schema_metadata(None), rows)
     return int(table.num_rows)
@@ -170,27 +226,23 @@ def _champion(
     pull: Pull | None,
     install: Sequence[str] | None,
     seconds: float,
+    extras: Sequence[Extra] = (),
 ) -> Champion:
     """The champion's predictions, or why there are none. Its tree, bytes and environment are made for it and removed."""
     facts = {"version": named.version, "revision": named.revision, "sha256": named.sha256}
-    tree = desk / "champion"
     try:
-        trees.commit_of(base, named.revision)
-        shell.git(base, "worktree", "add", "--quiet", "--detach", "--force", str(tree), named.revision)
-        project = tree / (shell.ask_git(base, "rev-parse", "--show-prefix") or "")
-        (pull or _storage_pull)(project, [MODEL])
-        model = project / MODEL
-        if not model.is_file() or sha256_of(model) != named.sha256:
-            raise Fault(f"the bytes of {named.version} (sha256 {named.sha256[:12]}) are not in the storage.")
-        python = _install(project, install, seconds)
-        scored = predict(project, python, model, named.sha256, rows, count, output, named.revision, seconds)
-        return Champion.parse({**facts, "scored": scored.model_dump(), "error": None}, "scores")
+        with released(base, named, desk, pull or _storage_pull) as found:
+            python = install_for(found.project, install, seconds)
+            scored = predict(
+                found.project, python, found.model, named.sha256, rows, count, output, named.revision, seconds
+            )
+            for extra in extras:
+                ask = functools.partial(predict, found.project, python, found.model, named.sha256)
+                extra.champion = extra.asked(ask, output.parent, "champion", named.revision, seconds)
+            return Champion.parse({**facts, "scored": scored.model_dump(), "error": None}, "scores")
     except (Fault, OSError) as wrong:
         output.unlink(missing_ok=True)
         return Champion.parse({**facts, "scored": None, "error": last_lines(str(wrong), 8)[:2000]}, "scores")
-    finally:
-        shutil.rmtree(tree, ignore_errors=True)
-        shell.ask_git(base, "worktree", "prune")
 
 
 def _find(sealed: Candidate, base: Path, revision: str) -> Named | None:
@@ -203,7 +255,7 @@ def _find(sealed: Candidate, base: Path, revision: str) -> Named | None:
     return found
 
 
-def _install(project: Path, install: Sequence[str] | None, seconds: float) -> str:
+def install_for(project: Path, install: Sequence[str] | None, seconds: float) -> str:
     """Make the environment that the champion was released with; its Python."""
     if install is None:
         frozen = ["--frozen"] if (project / "uv.lock").is_file() else []

@@ -16,16 +16,37 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option("--digest", help="sha256 of the candidate's manifest, as the build said it.")
 @click.option("--head", type=FOLDER, help="The checkout that was built.")
 @click.option("--base", type=FOLDER, help="A checkout of the base branch, with its tags (default: the same).")
+@click.option(
+    "--also", multiple=True, metavar="NAME=FILE", help="A further table (Parquet), scored and not judged."
+)
+@click.option(
+    "--drift", type=click.Path(path_type=Path), default=Path("drift"), help="What check-drift wrote."
+)
+@click.option("--drift-digest", default="", help="sha256 of its drift.json: both its tables are scored too.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("scores"), help="Where the scores go.")
-def score(candidate: Path, digest: str | None, head: Path | None, base: Path | None, out: Path) -> None:
+def score(
+    candidate: Path,
+    digest: str | None,
+    head: Path | None,
+    base: Path | None,
+    also: tuple[str, ...],
+    drift: Path,
+    drift_digest: str,
+    out: Path,
+) -> None:
     """Score the test rows with the candidate's model, and with the model that it would replace."""
     from gitops_ml.build import score as scoring
     from gitops_ml.build.environment import outputs
 
     root = head.resolve() if head is not None else shell.project()
     other = base.resolve() if base is not None else root
+    further = {name: Path(file) for name, _, file in (one.partition("=") for one in also)}
+    if drift_digest:
+        from gitops_ml.drift.sealed import tables
+
+        further |= tables(drift, drift_digest)
     result = scoring.score(
-        candidate.absolute(), root, other, out.absolute(), digest=digest or None, say=click.echo
+        candidate.absolute(), root, other, out.absolute(), digest=digest or None, also=further, say=click.echo
     )
     found = result.scores
     click.echo(f"challenger {found.challenger.rows:,} rows in {found.challenger.seconds:.1f} s")
@@ -36,5 +57,9 @@ def score(candidate: Path, digest: str | None, head: Path | None, base: Path | N
         click.echo(f"champion   {found.champion.version} could not be scored: {reason}")
     else:
         click.echo(f"champion   {found.champion.version}, {found.champion.scored.seconds:.1f} s")
+    for one in found.also:
+        click.echo(
+            f"{one.name:<10} {one.rows:,} rows" + (f": {one.error.splitlines()[0]}" if one.error else "")
+        )
     click.echo(f"digest     {result.digest}")
     outputs(digest=result.digest)

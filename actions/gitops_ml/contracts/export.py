@@ -27,6 +27,8 @@ CONTRACTS: dict[str, tuple[str, str]] = {
     "scores": ("scores/manifest.json", "gitops_ml.contracts.scores:Scores"),
     "verdict": ("verdict.json", "gitops_ml.contracts.verdict:Verdict"),
     "measurements": ("measurements.json", "gitops_ml.contracts.verdict:Measurements"),
+    "drift": ("drift/drift.json", "gitops_ml.contracts.drift:DriftFile"),
+    "drift_state": ("refs/gitops-ml/drift:state.json", "gitops_ml.contracts.drift:DriftState"),
     "proofs": ("proofs.json", "gitops_ml.contracts.proof:Proofs"),
     "template_update": ("template/manifest.json", "gitops_ml.contracts.template_update:TemplateUpdate"),
     "pointer": ("deploy/ENVIRONMENT/model.yaml", "gitops_ml.contracts.pointer:Pointer"),

@@ -1,7 +1,8 @@
-"""policy.yaml, the reviewers' file: where the model is served, and which groups of rows are judged on their own."""
+"""policy.yaml, the reviewers' file: where the model is served, how it is judged, and when it is retrained."""
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -30,6 +31,90 @@ class Quality(Contract):
     seed: int = Field(default=0, ge=0, le=4294967295, description="Of the bootstrap")
 
 
+class NumberDrift(Contract):
+    """How numbers are compared, by Evidently's names. Never its default, which changes above 1000 rows."""
+
+    method: Literal["wasserstein", "jensenshannon", "hellinger", "kl_div", "psi", "ks", "mannw"] = Field(
+        default="wasserstein",
+        description="wasserstein is in standard deviations; ks and mannw are p-values, the others distances",
+    )
+    threshold: float = Field(
+        default=0.3, gt=0, description="A distance of at least this, or a p-value below it, is a move"
+    )
+
+
+class CategoryDrift(Contract):
+    """How categories are compared, by Evidently's names."""
+
+    method: Literal["jensenshannon", "hellinger", "kl_div", "psi", "chisquare"] = Field(
+        default="jensenshannon", description="chisquare is a p-value, the others are distances"
+    )
+    threshold: float = Field(
+        default=0.15, gt=0, description="A distance of at least this, or a p-value below it, is a move"
+    )
+
+
+class Windows(Contract):
+    """How many of the last runs must have drifted before anything is retrained."""
+
+    drifted: int = Field(default=1, ge=1, description="So many of them drifted, the newest among them")
+    of: int = Field(default=1, ge=1, le=100, description="So many runs are looked at")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.drifted > self.of:
+            raise ValueError(f"{self.drifted} of {self.of} runs can never have drifted")
+        return self
+
+
+class Drift(Contract):
+    """What is compared with the test rows of the model that serves, and when it counts."""
+
+    current: str | None = Field(
+        default=None,
+        description="A table of today's rows, or a folder of such (Parquet, CSV, JSONL), in the project, under DVC or "
+        "in git; null: the newest version of the imported table",
+    )
+    numbers: NumberDrift = Field(default=NumberDrift(), description="Columns of numbers")
+    categories: CategoryDrift = Field(
+        default=CategoryDrift(), description="Columns of categories and booleans"
+    )
+    empty: float = Field(
+        default=0.1, gt=0, le=1, description="The share of empty cells moved by this: the column moved"
+    )
+    share: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="This share of the features must move; the target or the predictions suffice alone",
+    )
+    tolerated: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of a column's rows that may break schema.yaml; beyond it the table is broken, not drifted",
+    )
+    min_rows: int = Field(default=100, ge=10, description="On fewer rows the answer is: unknown")
+    max_rows: int = Field(
+        default=100_000,
+        ge=100,
+        description="Of more rows a seeded sample is compared, and the report says so",
+    )
+    windows: Windows = Field(default=Windows(), description="How many runs must have drifted")
+    cooldown_days: int = Field(
+        default=14, ge=0, le=365, description="Quiet days after the pull request was closed without merging"
+    )
+
+    @field_validator("current")
+    @classmethod
+    def _inside(cls, path: str | None) -> str | None:
+        if path is not None:
+            parts = PurePosixPath(path).parts
+            if not parts or path.startswith("/") or ".." in parts or path.endswith(".dvc"):
+                raise ValueError("a path inside the project is needed, such as data/current (without .dvc)")
+        return path
+
+
 class PolicyFile(Contract):
     """The whole policy.yaml."""
 
@@ -41,6 +126,9 @@ class PolicyFile(Contract):
     quality: Quality = Field(default=Quality(), description="Champion against challenger")
     floors: dict[str, float] = Field(
         default={}, description="Metric of reports/metrics.json -> the least it must reach"
+    )
+    drift: Drift = Field(
+        default=Drift(), description="Today's rows against those the serving model was tested on"
     )
     slices: list[Slice] = Field(default=[], description="Groups of test rows that get numbers of their own")
     min_slice_rows: int = Field(

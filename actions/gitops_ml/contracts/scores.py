@@ -32,6 +32,20 @@ class Champion(Contract):
     error: str | None = Field(description="Why it could not be scored; null: it was")
 
 
+class Also(Contract):
+    """Predictions of a further set of rows, which the candidate was not trained on. No part of the verdict."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", description="What the rows are")
+    source: Sha256 = Field(description="Of the file of rows, as it was given")
+    rows: int = Field(ge=0, description="Rows that both were asked")
+    left_out: int = Field(ge=0, description="Rows that the candidate was trained on: they prove nothing")
+    challenger: Scored | None = Field(description="The candidate's predictions; null: see error")
+    champion: Scored | None = Field(
+        description="The champion's predictions; null: see error, or there is none"
+    )
+    error: str | None = Field(description="Why predictions are missing; null: none are")
+
+
 class Scores(Contract):
     """The whole file."""
 
@@ -40,3 +54,4 @@ class Scores(Contract):
     test_rows: Sha256 = Field(description="Of the file of test rows")
     challenger: Scored = Field(description="The candidate's predictions")
     champion: Champion | None = Field(description="Null: nothing was released yet (first model)")
+    also: list[Also] = Field(default=[], description="Further sets of rows, each by name")

@@ -27,6 +27,7 @@ class Pull:
     mergeable: bool | None
     merge_commit: str | None  # the commit on the base branch; None until it is merged
     labels: tuple[str, ...] = ()
+    closed_at: str | None = None  # when it was closed, or merged; ISO 8601
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Pull:
@@ -50,6 +51,7 @@ class Pull:
             mergeable=data.get("mergeable"),
             merge_commit=data.get("merge_commit_sha") if merged else None,
             labels=names(data),
+            closed_at=data.get("closed_at"),
         )
 
 

@@ -63,7 +63,7 @@ def gather(
         raise Forged(f"the candidate: {wrong}") from None
     source = Source(candidate, head, sealed)
     source.check()
-    given = _scores(scores, scores_digest)
+    given = scores_of(scores, scores_digest)
     manifest = _sha256((candidate / "manifest.json").read_bytes())
     if given.candidate != manifest:
         raise Forged(f"the scores are of candidate {given.candidate[:12]}, not of {manifest[:12]}. {AGAIN}")
@@ -97,7 +97,7 @@ def gather(
                 sha256=sealed.model.sha256,
                 predictions=given.challenger.sha256,
             ),
-            _predictions(scores, given.challenger, len(truth), "challenger"),
+            predictions_of(scores, given.challenger, len(truth), "challenger"),
         ),
         champion=_champion(scores, given, len(truth)),
         metrics=source.report(METRICS, Metrics),
@@ -144,7 +144,7 @@ def _overrides(source: Source) -> OverridesFile:
     return OverridesFile.parse(source.yaml(OVERRIDES), OVERRIDES)
 
 
-def _scores(folder: Path, digest: str | None) -> Scores:
+def scores_of(folder: Path, digest: str | None) -> Scores:
     content = _bytes_of(folder, "manifest.json")
     if digest is not None and _sha256(content) != digest:
         raise Forged(f"the manifest of the scores is not the one that the score job wrote: swapped. {AGAIN}")
@@ -168,10 +168,10 @@ def _champion(folder: Path, given: Scores, rows: int) -> Player | None:
     )
     if scored is None:
         return Player(side, None, champion.error or "nobody said why")
-    return Player(side, _predictions(folder, scored, rows, "champion"))
+    return Player(side, predictions_of(folder, scored, rows, "champion"))
 
 
-def _predictions(folder: Path, scored: Scored, rows: int, who: str) -> pd.DataFrame:
+def predictions_of(folder: Path, scored: Scored, rows: int, who: str) -> pd.DataFrame:
     """Predictions, checked against their digest and the number of test rows: numbers, and the predicted labels."""
     import io
 

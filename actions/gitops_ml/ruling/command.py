@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitops_ml import shell
 from gitops_ml.errors import Fault
+
+if TYPE_CHECKING:
+    from gitops_ml.ruling.reason import Reason
+    from gitops_ml.ruling.rule import Task
 
 Folder = click.Path(path_type=Path, file_okay=False)
 
@@ -16,12 +21,12 @@ Folder = click.Path(path_type=Path, file_okay=False)
 @click.command()
 @click.option(
     "--mode",
-    type=click.Choice(["pull-request", "update", "refresh"]),
+    type=click.Choice(["pull-request", "update", "drift", "refresh"]),
     default="pull-request",
     help="What was built.",
 )
 @click.option(
-    "--number", type=int, default=0, help="The pull request; none for an update, which opens its own."
+    "--number", type=int, default=0, help="The pull request; none for update and drift, which open their own."
 )
 @click.option("--head", required=True, help="The commit that was built.")
 @click.option("--kind", default="model", help="What plan decided: none, model, pointer or invalid.")
@@ -32,6 +37,8 @@ Folder = click.Path(path_type=Path, file_okay=False)
 @click.option("--scores", type=Folder, default=Path("scores"), help="Folder of the predictions.")
 @click.option("--scores-digest", default="", help="sha256 of their manifest; empty: there are none.")
 @click.option("--proofs", default="", help="What `gitops-ml prove` said, as JSON; empty: nothing was proven.")
+@click.option("--drift", type=Folder, default=Path("drift"), help="Folder of check-drift (mode drift).")
+@click.option("--drift-digest", default="", help="sha256 of its drift.json.")
 @click.option(
     "--out", type=Folder, default=Path("verdict"), help="Where verdict, measurements and report go."
 )
@@ -47,6 +54,8 @@ def judge(
     scores: Path,
     scores_digest: str,
     proofs: str,
+    drift: Path,
+    drift_digest: str,
     out: Path,
 ) -> None:
     """Judge a candidate by this checkout's policy, and carry the ruling to its pull request. Runs none of its code."""
@@ -66,11 +75,14 @@ def judge(
         scores_digest=scores_digest,
         run_url=actions.run_url(),
         proofs=proofs,
+        drift=drift,
+        drift_digest=drift_digest,
     )
     desk = Desk.of(task.root)
-    if mode != "update" and not number:
+    retrained = mode in ("update", "drift")
+    if not retrained and not number:
         raise Fault("--number is needed: which pull request is judged?")
-    done = update(desk, task, out) if mode == "update" else visit(desk, task, number, out)
+    done = update(desk, task, out, _reason(mode, task)) if retrained else visit(desk, task, number, out)
     for name, value in (
         ("overall", done.overall),
         ("number", done.number or ""),
@@ -92,6 +104,18 @@ def approve(number: int) -> None:
     from gitops_ml.ruling.flow import approve as settle
 
     click.echo(settle(Desk.of(shell.project()), number))
+
+
+def _reason(mode: str, task: Task) -> Reason:
+    """Why a model was retrained. Raises :class:`Fault` for a report of drift that is not the one of its digest."""
+    from gitops_ml.contracts.policy import PolicyFile
+    from gitops_ml.drift.sealed import opened
+    from gitops_ml.ruling.reason import Drifted, NewerData
+
+    if mode == "update":
+        return NewerData()
+    policy = PolicyFile.read(task.root / "policy.yaml").drift
+    return Drifted(opened(task.drift, task.drift_digest), policy.cooldown_days)
 
 
 def _results(text: str) -> dict[str, str]:

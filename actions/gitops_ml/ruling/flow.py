@@ -20,9 +20,11 @@ from gitops_ml.forge.place import place
 from gitops_ml.forge.records import Pull
 from gitops_ml.forge.token import token as token_of
 from gitops_ml.ruling import carry
+from gitops_ml.ruling.reason import NewerData, Reason
 from gitops_ml.ruling.rule import Ruling, Task, rule
 
-RETRAIN, RETRAIN_LABEL = "retrain/data", "gitops-ml: retrain"
+NEWER_DATA = NewerData()
+RETRAIN_LABEL = "gitops-ml: retrain"
 WAITS = "Needs a human"
 
 
@@ -73,46 +75,45 @@ def visit(desk: Desk, task: Task, number: int, out: Path) -> Done:
     return Done(ruling.overall, ruling.description, ruling.render(head), number, head)
 
 
-def update(desk: Desk, task: Task, out: Path) -> Done:
-    """Carry newer imported data to the one pull request of the branch ``retrain/data``; keep one issue if it stopped."""
+def update(desk: Desk, task: Task, out: Path, reason: Reason = NEWER_DATA) -> Done:
+    """Carry a retrained model to the one pull request of its reason's branch; keep one issue if it stopped."""
     forge, root = desk.forge, desk.root
     if task.failed is None and not task.candidate_digest:
-        line = "no source has moved, and nothing is stale"
-        forge.close_issue("train", "The sources can be read again, and main holds what they hold.")
-        return Done("pass", line, f"### 💤 Nothing to train: {line}")
+        idle = reason.idle(root, forge, task)
+        return Done("pass", idle.line, idle.text)
     ruling = rule(task, lambda: False)
     if ruling.candidate is None:
         text = ruling.render(task.head)
-        forge.issue("train", "Newer data could not be turned into a model", text)
+        forge.issue(reason.issue, reason.stopped, text)
         return Done(ruling.overall, ruling.description, text)
+    if reason.nothing(ruling):
+        idle = reason.idle(root, forge, task)
+        return Done("pass", idle.line, idle.text)
     candidate = ruling.candidate
     moved = [path.removesuffix(".dvc") for path in candidate.files if is_source_pointer(path)]
-    carry.keep(root, f"refs/dvc/branch/{RETRAIN}", candidate, task.candidate)
+    carry.keep(root, f"refs/dvc/branch/{reason.branch}", candidate, task.candidate)
     files = carry.changes(candidate, task.candidate)
     try:
-        branch = standing.Branch(RETRAIN, candidate.head, files, carry.message(candidate))
+        branch = standing.Branch(reason.branch, candidate.head, files, carry.message(candidate))
         head = standing.put(root, forge, desk.token, branch)
     except standing.Occupied as occupied:
         from gitops_ml.forge.actions import warn
 
         warn("The branch is a person's now", str(occupied))
         return Done("superseded", str(occupied).splitlines()[0], str(occupied))
-    base = forge.default_branch()
-    what = ", ".join(f"`{path}`" for path in moved) or "the data"
+    title, body = reason.told(forge, task, ruling, moved)
     opened = standing.request(
         forge,
-        branch=RETRAIN,
-        base=base,
-        title=f"Newer data: {', '.join(moved)[:80] or 'retrained'}",
-        body=(
-            f"The source of {what} has moved. This pull request carries the newer version, and the model that CI built "
-            "of it, judged against the one that serves. It is updated in place.\n"
-        ),
+        branch=reason.branch,
+        base=forge.default_branch(),
+        title=title,
+        body=body,
         labels=[RETRAIN_LABEL],
     )
     pull = forge.pull(opened.number) if opened.number is not None else None
     tell(desk, task, ruling, opened.number, head, out, pull)
-    forge.close_issue("train", "The newest data was built and judged.")
+    forge.close_issue(reason.issue, reason.built)
+    reason.carried(forge)
     return Done(ruling.overall, ruling.description, ruling.render(head), opened.number, head)
 
 

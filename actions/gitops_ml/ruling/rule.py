@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitops_ml import shell
 from gitops_ml.build import derived, trees
@@ -25,6 +25,9 @@ from gitops_ml.forge import commits
 from gitops_ml.gate.evidence import Forged
 from gitops_ml.report.context import Context
 
+if TYPE_CHECKING:
+    from gitops_ml.gate.beside import Beside
+
 Render = Callable[[str], str]
 """head left behind -> Markdown: pictures are linked at that commit"""
 
@@ -39,6 +42,7 @@ class Task:
     ``head``: the commit that was built. ``kind``: what plan decided. ``results``: job -> success, failure, skipped or
     cancelled. ``reason``: the last words of a job that stopped. Digests are empty where there is no such folder.
     ``proofs``: what `gitops-ml prove` said of the versions that changed pointers name.
+    ``drift``: what check-drift wrote, whose rows both models were asked besides.
     """
 
     root: Path
@@ -52,6 +56,8 @@ class Task:
     scores_digest: str
     run_url: str
     proofs: str = ""
+    drift: Path = Path("drift")
+    drift_digest: str = ""
 
     @property
     def failed(self) -> str | None:
@@ -73,6 +79,7 @@ class Ruling:
     candidate: Candidate | None = None
     verdict: Verdict | None = None
     measurements: Measurements | None = None
+    beside: Sequence[Beside] = ()
 
     @property
     def state(self) -> str:
@@ -108,6 +115,8 @@ def rule(task: Task, alone: Callable[[], bool]) -> Ruling:
 
 
 def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool]) -> Ruling:
+    from gitops_ml.drift.sealed import tables
+    from gitops_ml.gate.beside import beside
     from gitops_ml.gate.judge import judge
     from gitops_ml.gate.read import gather, measurements
     from gitops_ml.report.comment import comment
@@ -137,6 +146,12 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
             raise Forged(str(fault)) from None
     verdict = judge(evidence)
     measured = measurements(task.candidate, task.scores)
+    besides: list[Beside] = []
+    if task.drift_digest:
+        besides = beside(
+            evidence, tables(task.drift, task.drift_digest), task.candidate, task.candidate_digest, task.scores,
+            task.scores_digest,
+        )  # fmt: skip
 
     def render(left: str) -> str:
         told = comment(verdict, _context(task, parted, left, changed, candidate, evidence.evaluation, lone))
@@ -148,7 +163,7 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
     overall: str = verdict.overall
     if task.checks_failed:
         overall, description = "block", "Blocked: lint or tests fail"
-    return Ruling(overall, description, render, candidate, verdict, measured)
+    return Ruling(overall, description, render, candidate, verdict, measured, besides)
 
 
 def _built(task: Task, candidate: Candidate) -> str:
