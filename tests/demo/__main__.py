@@ -1,4 +1,4 @@
-"""The story of `make demo`: generate, train, serve; publish to a local forge; a change that passes, and one that does not.
+"""The story of `make demo`: generate, train, serve; publish to a local forge; newer rows, a worse model, drift, and back.
 
 Every step on the forge is a real run of the project's own workflows; the demo itself only does what a person does: edit,
 push, open and merge pull requests.
@@ -24,8 +24,8 @@ from types import FrameType
 from typing import Any
 
 from ruamel.yaml import YAML
-from tests.demo.laptop import STATUS, Laptop, generate
-from tests.demo.rows import add_rows
+from tests.demo.laptop import STATUS, TABLE, Laptop, generate
+from tests.demo.rows import another_instrument, more_rows
 from tests.demo.serving import serve_and_ask
 from tests.demo.timeline import OUTPUT, ROOT, SLUG, environment, more, step, stop, under_way
 from tests.forge import Forge
@@ -33,6 +33,7 @@ from tests.tools.go import NoGo
 from tests.workflows.act import Run
 from tests.workflows.loop import Loop
 from tests.workflows.machine import act_binary
+from tests.workflows.source import Source
 
 POINTER = "deploy/production/model.yaml"
 
@@ -44,6 +45,7 @@ class Story:
     forge: Forge
     laptop: Laptop
     loop: Loop
+    source: Source
 
     def settle(self, red: str = "") -> str:
         """Run every workflow that what happened starts, until nothing starts any more; which, how long, which jobs.
@@ -76,32 +78,73 @@ class Story:
         refused = self.laptop.merge(pointer["number"])
         if refused:
             raise stop(f"the pull request that serves {version} was not merged: {refused}")
+        self.served(version)
+
+    def served(self, version: str) -> None:
+        """What the merge of a pointer moved: the file on main, the stage tag, the deployment."""
         self.settle()
+        repo = self.laptop.repo
         said: dict[str, Any] = YAML(typ="safe", pure=True).load(
             (self.laptop.project / POINTER).read_text("utf-8")
         )
-        if (said["version"], said["sha256"]) != (version, self.released_model(newest["tag_name"])):
+        if (said["version"], said["sha256"]) != (version, self.released_model(f"{SLUG}@{version}")):
             raise stop(f"{POINTER} says {said['version']} {said['sha256']}, which is not what was released.")
-        more(f"main now says: serve {version}, sha256 {said['sha256'][:8]}, the bytes in the release")
+        stage = max(
+            (tag for tag in repo.tags() if tag.startswith(f"{SLUG}#production#")),
+            key=lambda tag: int(tag.rpartition("#")[2]),
+        )
+        if repo.tags()[stage] != said["revision"]:
+            raise stop(f"the newest stage tag {stage} does not name the commit of {version}.")
+        more(f"proven, and production serves {version}: {stage}, sha256 {said['sha256'][:8]}")
 
     def passes(self) -> None:
-        """Newer rows: built, judged, and merged."""
-        laptop = self.laptop
-        under_way("adding rows")
-        added = add_rows(laptop.project / "data" / "raw" / "breast_cancer.csv")
-        laptop.branch("newer-rows", f"Add {added} newer rows")
-        number = laptop.pull_request(
-            "newer-rows", f"Add {added} newer rows", "What came in since the first model."
-        )
+        """Newer rows at the source: found at night, built, judged, and merged by a person."""
+        under_way("adding rows at the source")
+        before = self.source.content.count(b"\n")
+        self.source.content = more_rows(self.source.content)
+        added = self.source.content.count(b"\n") - before
+        self.loop.schedule("train.yml")
+        self.let_in(f"{added} newer rows at night", "retrain/data")
+
+    def drifts(self) -> None:
+        """The source measures otherwise from now on: the watch finds out, and brings the retrained candidate."""
+        self.source.content = another_instrument(self.source.content)
+        self.loop.schedule("drift.yml")
+        self.let_in("drift: another instrument", "retrain/drift")
+
+    def let_in(self, what: str, branch: str) -> None:
+        """The pull request that a robot opened, judged: merged by a person."""
         ran = self.settle()
-        state, said = laptop.verdict(number)
-        step(f'PR #{number} "Add {added} newer rows"', laptop.page(number))
+        (pull,) = [one for one in self.laptop.repo.open_pulls() if one["head"]["ref"] == branch]
+        number = int(pull["number"])
+        state, said = self.laptop.verdict(number)
+        step(f"{what} -> PR #{number}", self.laptop.page(number))
+        more(f'"{pull["title"]}"')
         more(f"by {ran}")
         more(f"status {STATUS}: {state}, {said}")
-        refused = laptop.merge(number)
+        refused = self.laptop.merge(number)
         if state != "success" or refused:
             raise stop(f"a pull request that should pass did not: {refused or said}")
         more("merged")
+
+    def goes_back(self) -> None:
+        """To the version before, by hand: a pull request of one file, merged."""
+        laptop = self.laptop
+        self.loop.dispatch("roll-back.yml")
+        ran = self.settle()
+        (pull,) = [one for one in laptop.repo.open_pulls() if one["head"]["ref"].startswith("roll-back/")]
+        number = int(pull["number"])
+        state, said = laptop.verdict(number)
+        files = laptop.repo.changed_files("main", pull["head"]["sha"])
+        step(f"roll-back -> PR #{number}, {len(files)} file changes", laptop.page(number))
+        more(f'"{pull["title"]}"')
+        more(f"by {ran}")
+        more(f"status {STATUS}: {state}, {said}")
+        refused = laptop.merge(number)
+        if state != "success" or refused or list(files) != [POINTER]:
+            raise stop(f"the way back is not open: {refused or said}")
+        more("merged")
+        self.served(pull["title"].split(" to ")[-1])
 
     def blocked(self) -> None:
         """A model that is easier to explain, and worse: the forge does not let it in."""
@@ -175,14 +218,20 @@ def tell(keep: bool) -> None:
         wait_for(runner)
     with Forge.start(OUTPUT / "forge") as forge:
         laptop = Laptop(project, forge, forge.user("ada"))
+        source = Source((project / TABLE).read_bytes())
+        laptop.take_from(source.url)
         laptop.publish()
-        story = Story(forge, laptop, Watched(forge, laptop.repo))
+        story = Story(forge, laptop, Watched(forge, laptop.repo), source)
         step("published to the local forge", laptop.repo.url)
         more("by `gitops-ml publish`: repository, bytes, settings, the rule for main")
         story.release()
         story.passes()
         story.release()
         story.blocked()
+        story.drifts()
+        story.release()
+        story.goes_back()
+        source.server.shutdown()
         end(story, keep)
 
 

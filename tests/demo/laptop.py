@@ -18,6 +18,7 @@ from tests.forge import Forge, Identity, Repo
 
 AUTHOR, EMAIL = "Ada", "ada@example.invalid"
 STATUS = "gitops-ml"
+TABLE = "data/raw/breast_cancer.csv"
 
 
 def generate() -> Path:
@@ -101,6 +102,14 @@ class Laptop:
         if done.returncode:
             raise stop(f"`{' '.join(words)}` failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
         return done.stdout
+
+    def take_from(self, address: str) -> None:
+        """From now on the table is imported from whoever publishes it: its bytes are DVC's, its address is in git."""
+        self.run("git", "rm", "--quiet", TABLE)
+        (self.project / TABLE).parent.mkdir(parents=True, exist_ok=True)
+        self.run(self.project / ".venv/bin/dvc", "import-url", "--quiet", address, TABLE)
+        self.run("git", "add", "data")
+        self.run("git", "commit", "--quiet", "--message", "The table comes from its source")
 
     def publish(self) -> None:
         """To the forge, with the project's own command. The rows are public ones, and so is the repository."""

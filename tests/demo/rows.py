@@ -1,34 +1,54 @@
-"""Newer rows for the sample table: old ones, measured once more."""
+"""Newer rows for the sample table: old ones, measured once more; and all of them, by another instrument."""
 
 from __future__ import annotations
 
 import csv
+import io
 import random
 from decimal import Decimal
-from pathlib import Path
 
 NOISE = 0.01
 
 
-def add_rows(table: Path, wanted: int = 57, seed: int = 3) -> int:
-    """Append rows that are like those of the table: some of them, each number up to about 2 % off, the label kept.
+def more_rows(table: bytes, wanted: int = 57, seed: int = 3) -> bytes:
+    """The CSV with rows at its end that are like its own: some of them, each number up to about 2 % off, the label kept.
 
-    A number keeps its decimal places and stays within what its column has already held. Returns how many were added.
+    A number keeps its decimal places and stays within what its column has already held.
     """
-    with table.open(encoding="utf-8", newline="") as file:
-        header, *known = list(csv.reader(file))
+    header, *known = _read(table)
     chance = random.Random(seed)
     bounds = [
         (min(column), max(column)) for column in zip(*([*map(_number, row)] for row in known), strict=True)
     ]
-    with table.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        for row in chance.sample(known, wanted):
-            writer.writerow(
-                _again(cell, *bounds[at], chance) if header[at] != header[-1] else cell
-                for at, cell in enumerate(row)
-            )
-    return wanted
+    newer = [
+        [_again(cell, *bounds[at], chance) if at < len(header) - 1 else cell for at, cell in enumerate(row)]
+        for row in chance.sample(known, wanted)
+    ]
+    return _written([header, *known, *newer])
+
+
+def another_instrument(table: bytes, columns: int = 20, by: str = "0.25") -> bytes:
+    """The CSV as a microscope of another scale would have it: the first columns larger by a quarter."""
+    header, *known = _read(table)
+    scale = 1 + Decimal(by)
+    moved = [
+        [
+            str((Decimal(cell) * scale).quantize(Decimal(cell))) if at < columns else cell
+            for at, cell in enumerate(row)
+        ]
+        for row in known
+    ]
+    return _written([header, *moved])
+
+
+def _read(table: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(table.decode(), newline="")))
+
+
+def _written(rows: list[list[str]]) -> bytes:
+    file = io.StringIO(newline="")
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    return file.getvalue().encode()
 
 
 def _number(cell: str) -> Decimal:

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 from tests.workflows.act import Run
-from tests.workflows.test_loop_train import TABLE, Source, source, what_is_there  # noqa: F401 - a fixture
+from tests.workflows.source import Source
+from tests.workflows.test_loop_train import TABLE, source, what_is_there  # noqa: F401 - a fixture
 from tests.workflows.world import World
 
 BRANCH, REF = "retrain/drift", "refs/gitops-ml/drift"
