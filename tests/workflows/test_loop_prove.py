@@ -135,10 +135,10 @@ def forged(world: World) -> None:
     ids=["tampered", "truncated", "retired", "forged-verdict"],
 )
 def test_what_must_not_be_served_is_stopped(world: World, spoil: Callable[[World], None], said: str) -> None:
-    number = asked(world)
     spoil(world)
+    number = asked(world)
     runs = world.settle()
-    assert any(run.name == "pull-request" for run in runs)
+    assert world.ran("pull-request", runs).result == "failure", "judged, and red"
     stopped(world, number, said)
 
 
