@@ -146,3 +146,11 @@ def test_many_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_hook_that_says_nothing_is_named_all_the_same() -> None:
     text = "one....Failed\n- hook id: a\n- exit code: 1\ntwo...(no files to check)Skipped\nthree....Failed\n- hook id: b\n- files were modified by this hook\n"
     assert failed_hooks(text) == ["a", "b: files were modified by this hook"]
+
+
+def test_of_a_hook_that_was_called_in_parts_the_part_that_fails_is_told() -> None:
+    text = (
+        "ruff check (likely bugs)....Failed\n- hook id: ruff-check\n- exit code: 1\n\nAll checks passed!\n"
+        "F401 [*] `os` imported but unused\n --> tests/a.py:1:8\n  |\n1 | import os\n\nFound 1 error.\n"
+    )
+    assert failed_hooks(text) == ["ruff-check: F401 [*] `os` imported but unused --> tests/a.py:1:8"]
