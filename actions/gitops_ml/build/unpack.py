@@ -9,6 +9,7 @@ import click
 
 from gitops_ml.build.seal import object_path
 from gitops_ml.build.sealed import opened
+from gitops_ml.errors import Fault
 
 
 @click.command()
@@ -30,11 +31,35 @@ def unpack(head: Path, candidate: Path, digest: str) -> None:
     if digest:
         count = place(root, candidate, digest)
         click.echo(f"unpacked  {count} files of candidate {digest[:12]}")
+        tables = absent_tables(root)
+        if tables:
+            click.echo(_fetched(root, tables))
         return
     from gitops_ml import storage
 
     report = storage.pull(root)
     click.echo(report.screen())
+
+
+def absent_tables(root: Path) -> list[str]:
+    """Paths that .dvc files name and that are not here: a candidate does not carry a table that no stage had to read."""
+    from gitops_ml.storage.objects import named
+
+    return [
+        one.path
+        for one in named(root)
+        if (root / f"{one.path}.dvc").is_file() and not (root / one.path).exists()
+    ]
+
+
+def _fetched(root: Path, tables: list[str]) -> str:
+    """What became of them. One that cannot be had stops nothing here: tests that read it say so."""
+    from gitops_ml import storage
+
+    try:
+        return storage.pull(root, tables).screen()
+    except Fault as fault:
+        return f"left out  {', '.join(tables)}: {fault}"
 
 
 def place(root: Path, candidate: Path, digest: str) -> int:
