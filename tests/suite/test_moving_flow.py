@@ -220,7 +220,10 @@ def test_somebody_elses_commit_on_the_branch_stays(
         assert at.repo.file("deploy/production", "theirs") == b"x"
 
 
-@pytest.mark.parametrize("lacks", ["contents", "deployments", "pull-requests"])
+@pytest.mark.parametrize(
+    "lacks",
+    ["deployments", *(pytest.param(one, marks=pytest.mark.full) for one in ("contents", "pull-requests"))],
+)
 def test_a_weak_token_is_told_which_permission_it_lacks(
     lacks: str, tell: Callable[[str], Told], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
