@@ -80,13 +80,16 @@ def test_honest_evidence_of_a_good_model_passes(kind: str) -> None:
         )
     )
     assert verdict.overall == "pass", [check.reason for check in verdict.checks if check.outcome != "pass"]
-    assert {check.outcome for check in verdict.checks} == {"pass"}
+    # Nobody has said yet whether rows are people: a note, which is no pass.
+    assert [check.id for check in verdict.checks if check.outcome != "pass"] == ["fairness"]
     assert not verdict.first_model
     assert [check.id.split("/")[0] for check in verdict.checks] == [
         "floor",
         "floor",
         "quality",
         "champion",
+        *(() if kind == "regression" else ("calibration", "flips")),
+        "fairness",
         "schema",
         "card",
     ]

@@ -35,7 +35,11 @@ def test_honest_folders_are_gathered_and_judged(tmp_path: Path, kind: str) -> No
     assert found.policy_sha256 == sha256((folders.base / "policy.yaml").read_bytes())
     verdict = judge(found)
     assert verdict.inputs.lock == json.loads((folders.candidate / "manifest.json").read_text())["lock"]
-    assert {c.outcome for c in verdict.checks if not c.id.startswith(("quality", "protected"))} == {"pass"}
+    assert {
+        c.outcome
+        for c in verdict.checks
+        if not c.id.startswith(("quality", "protected", "fairness", "calibration"))
+    } == {"pass"}
     clock = measurements(folders.candidate, folders.scores, 7)
     assert clock.build_seconds == {"train": 1.5} and clock.score_seconds == {
         "challenger": 0.5,

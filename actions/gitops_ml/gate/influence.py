@@ -66,19 +66,20 @@ def _finished(
 ) -> Difference:
     """The mean over classes; and the error from the rows' shares, or from those of their groups."""
     share = np.add.reduce(shares) / len(shares)
-    if groups is not None:
-        units = np.unique(groups, return_inverse=True)[1]
-        share = np.bincount(units, weights=share)
-        variance = float((share**2).sum()) * len(share) / max(1, len(share) - 1)
-    elif strata is not None:
+    units = len(share) if groups is None else len(np.unique(groups))
+    if groups is None and strata is not None:
         # DeLong's own: each class varies by itself, with one degree of freedom less.
-        variance = 0.0
-        for k in np.unique(strata):
-            own = share[strata == k]
-            variance += float((own**2).sum()) * len(own) / max(1, len(own) - 1)
+        error = math.hypot(*(error_of(share[strata == k], None) for k in np.unique(strata)))
     else:
-        variance = float((share**2).sum()) * len(share) / max(1, len(share) - 1)
-    return Difference(sum(old) / len(old), sum(new) / len(new), math.sqrt(variance), len(share))
+        error = error_of(share, groups)
+    return Difference(sum(old) / len(old), sum(new) / len(new), error, units)
+
+
+def error_of(share: Array, groups: Array | None) -> float:
+    """The standard error of a sum of shares that are centred at zero; of clustered rows, from the sums of groups."""
+    if groups is not None:
+        share = np.bincount(np.unique(groups, return_inverse=True)[1], weights=share)
+    return math.sqrt(float((share**2).sum()) * len(share) / max(1, len(share) - 1))
 
 
 def _auc(truth: Array, score: Array) -> tuple[float, Array]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from gitops_ml.contracts.verdict import Check, Inputs, Overall, Verdict
 from gitops_ml.gate import checks as check
+from gitops_ml.gate.calibration import calibration
 from gitops_ml.gate.evidence import Evidence, Forged
+from gitops_ml.gate.fairness import fairness
+from gitops_ml.gate.flips import flips
 from gitops_ml.gate.metrics import agrees, measure
 from gitops_ml.gate.table import Table
 
@@ -18,6 +21,9 @@ def judge(evidence: Evidence) -> Verdict:
         *check.unseen(table),
         *check.floors(evidence, table, own),
         *check.against_champion(evidence, table, own),
+        *calibration(evidence, table),
+        *flips(evidence, table),
+        *fairness(evidence, table),
         check.schema(evidence),
         check.card(evidence),
         *check.protected(evidence),

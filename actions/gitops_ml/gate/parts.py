@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -60,10 +61,8 @@ def _parts(entry: Slice, values: pd.Series) -> Parts:
         return Parts(entry.column, np.zeros(len(numbers), dtype=np.int64), [EMPTY])
     # The same borders as those of the card: ranks of the test rows alone, whatever a model says of them.
     borders = np.unique(np.quantile(numbers[known], np.linspace(0, 1, entry.quantiles + 1)))
-    inner = borders[1:-1]
-    codes = np.searchsorted(inner, numbers, side="right").astype(np.int64)
-    ends = [*borders[:1], *inner, *borders[1:][-1:]]
-    labels = [f"{low:.4g} to {high:.4g}" for low, high in zip(ends[:-1], ends[1:], strict=True)]
+    codes = np.searchsorted(borders[1:-1], numbers, side="right").astype(np.int64)
+    labels = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(borders)]
     labels = labels or [f"{borders[0]:.4g}"]
     if not known.all():
         codes = np.where(known, codes, len(labels))

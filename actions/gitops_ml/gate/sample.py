@@ -42,8 +42,12 @@ class Sample:
         if table.groups is not None:
             keys.append(table.groups)
         order = np.lexsort(keys)
-        whole = cls(table.challenger, table.champion, table.groups, np.arange(len(order)))
-        return whole.only(order)
+        return cls.whole(table).only(order)
+
+    @classmethod
+    def whole(cls, table: Table) -> Sample:
+        """In the file's order."""
+        return cls(table.challenger, table.champion, table.groups, np.arange(len(table.challenger.truth)))
 
     def only(self, chosen: Array) -> Sample:
         """Some of the rows: numbers or bools, shape (rows,)."""

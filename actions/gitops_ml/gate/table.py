@@ -26,6 +26,7 @@ class Table:
     """The test rows that can be judged, as numbers; ``unseen`` are of classes that the challenger does not know."""
 
     primary: str
+    classes: list[Label]  # by their numbers; empty for a regression
     challenger: Rows
     champion: Rows | None
     groups: Array | None
@@ -62,7 +63,8 @@ class Table:
             groups = np.unique(codes[known], return_inverse=True)[1]
         rows = Rows(kind, truth[known], _scores(predictions, kind, classes)[known], positive)
         trouble, champion = _comparable(evidence, kind, classes, positive, known, rows)
-        return cls(PRIMARY[kind], rows, champion, groups, known, int((~known).sum()), trouble)
+        unseen = int((~known).sum())
+        return cls(PRIMARY[kind], classes, rows, champion, groups, known, unseen, trouble)
 
 
 def _classes(schema: SchemaFile, predictions: pd.DataFrame) -> list[Label]:
