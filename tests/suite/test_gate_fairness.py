@@ -108,7 +108,7 @@ def test_what_cannot_be_looked_at_is_unknown() -> None:
     for made, words in (
         (given(fairness=policy), "no such column"),
         (given("multiclass", columns={"plan": [0, 1] * 450}, fairness=policy), "two classes"),
-        (given(columns={"plan": [0] * 880 + [1] * 20}, fairness=policy), "fewer than two groups"),
+        (given(columns={"plan": [0] * 880 + [1] * 20}, fairness=policy), "fewer than two have"),
     ):
         verdict = judge(made)
         check = one(verdict, "fairness/plan")

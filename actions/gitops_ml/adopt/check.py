@@ -78,6 +78,15 @@ def _slices(schema: SchemaFile, policy: PolicyFile) -> list[str]:
             found.append(
                 f"policy.yaml: the slice by {entry.column} ({column.type}) has no quantiles; remove that key"
             )
+    for name in policy.fairness.attributes:
+        column = schema.columns.get(name)
+        if column is None:
+            found.append(f"policy.yaml: fairness names {_named(name, schema)}")
+        elif column.role == "ignored":
+            found.append(
+                f"policy.yaml: fairness names {name}, which is ignored, so the test rows lack it; a column that the "
+                "model must not see has role: feature, available: false"
+            )
     return found
 
 
