@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from tests.suite import judged
+from tests.suite import judged, runs
 from tests.suite.judged import evidence
 from tests.suite.test_gate_secondary import shuffled
 from tests.suite.test_gate_slices import one, spoiled
@@ -218,3 +221,33 @@ def test_the_order_of_rows_and_columns_does_not_matter(grouped: bool) -> None:
         ):  # `others` holds the project's own ECE, which breaks ties by the file's order
             continue
         assert old == new
+
+
+PROGRAM = """
+import numpy as np, pandas as pd
+from tests.suite.test_gate_fairness import given
+from gitops_ml.gate.judge import judge
+draw = np.random.default_rng(0)
+policy = {"slices": [{"column": "plan"}, {"column": "age", "quantiles": 4}], "slices_cross": [["plan", "age"]],
+          "fairness": {"attributes": ["plan"]}, "quality": {"secondary": {"recall": {"margin": 0.05}, "log_loss": {"margin": 0.1}}}}
+columns = {"plan": draw.choice(["é", "z", "I", "i"], 3000), "age": draw.random(3000)}
+print(judge(given(n=3000, columns=columns, **policy)).digest())
+"""
+
+
+def test_threads_hash_seed_and_locale_do_not_matter() -> None:
+    said = set()
+    for threads, seed, locale in (("1", "1", "C"), ("2", "77", "C.UTF-8"), ("2", "3", "tr_TR.UTF-8")):
+        env = {
+            **os.environ,
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "PYTHONHASHSEED": seed,
+            "LC_ALL": locale,
+            "PYTHONUTF8": "1",
+            "PYTHONPATH": f"{runs.ACTIONS}:{runs.ACTIONS.parent}",
+        }
+        done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        said.add(done.stdout)
+    assert len(said) == 1 and len(said.pop().strip()) == 64

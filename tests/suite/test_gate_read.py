@@ -104,6 +104,28 @@ def test_groups_and_overrides_are_read(tmp_path: Path) -> None:
         gathered(folders)
 
 
+def test_columns_that_the_bases_policy_names_are_read_and_judged(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    table = pq.read_table(pa.BufferReader(folders.objects["data/prepared/test.parquet"]))
+    table = table.append_column("customer", pa.array([f"c{k}" for k in range(200)]))
+    table = table.append_column("contract", pa.array(["monthly", "two-year"] * 100))
+    table = table.append_column("nested", pa.array([[k] for k in range(200)]))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    folders.objects["data/prepared/test.parquet"] = sink.getvalue().to_pybytes()
+    (folders.base / "policy.yaml").write_text(
+        "version: 1\nenvironments: [production]\nslices: [{column: contract}, {column: nested}, {column: gone}]\n"
+        "fairness: {attributes: [contract, tenure]}\n"
+    )
+    found = gathered(folders.write())
+    assert list(found.columns.columns) == ["contract", "tenure"]
+    assert found.ids is not None and found.ids[3] == "c3"
+    checks = {one.id: one for one in judge(found).checks}
+    assert {"slices", "fairness/contract", "fairness/tenure", "flips"} <= set(checks)
+    assert checks["slices"].evidence["missing"] == ["nested", "gone"]
+    assert checks["slices"].outcome in ("unknown", "fail")
+
+
 # ---------------------------------------------------------------- forgeries: one broken link each
 
 

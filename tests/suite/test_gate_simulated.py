@@ -152,9 +152,9 @@ def test_intervals_of_secondary_metrics_hold_the_truth_as_often_as_they_say() ->
 
 
 def _formula(trials: int, kind: str, clustered: bool) -> None:
-    missed = 0
+    missed, n = 0, 1000 if clustered else 400  # fewer groups make it too wide
     for seed in range(trials):
-        old, new, groups = models(kind, 400, 30_000 + seed, clustered)
+        old, new, groups = models(kind, n, 30_000 + seed, clustered)
         found = difference(old, new, groups)
         assert found is not None
         low, high = found.interval(0.95)
@@ -165,7 +165,7 @@ def _formula(trials: int, kind: str, clustered: bool) -> None:
 
 @pytest.mark.parametrize(("kind", "clustered"), CASES)
 def test_delongs_interval_holds_the_truth(kind: str, clustered: bool) -> None:
-    _formula(300, kind, clustered)
+    _formula(200, kind, clustered)
 
 
 @pytest.mark.full
