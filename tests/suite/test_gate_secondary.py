@@ -54,7 +54,8 @@ def test_a_weighted_metric_is_the_metric_of_repeated_rows(kind: str) -> None:
     for name in known:
         of = metric(name, rows)
         assert of is not None
-        for weight, found in zip(weights, of(weights), strict=True):
+        assert of.shares().sum() == pytest.approx(0, abs=1e-12)
+        for weight, found in zip(weights, of.of(weights), strict=True):
             again = np.repeat(np.arange(120), weight.astype(int))
             expected = measure(rows._replace(truth=rows.truth[again], scores=rows.scores[again]))[name]
             assert found == pytest.approx(expected, abs=1e-12), name
@@ -91,6 +92,31 @@ def test_the_formulas_error_is_the_bootstraps(kind: str) -> None:
         assert found.estimate == pytest.approx(quality.estimate or 0, abs=1e-6)
         low, high = found.interval(0.95)
         assert high - low == pytest.approx(quality.high - quality.low, rel=0.12)
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_with_many_rows_the_formula_takes_over_and_says_the_same(
+    monkeypatch: pytest.MonkeyPatch, kind: str, grouped: bool
+) -> None:
+    names = {
+        "binary": ("recall", "precision", "f1", "accuracy", "balanced_accuracy", "brier", "log_loss"),
+        "multiclass": ("macro_f1", "accuracy", "balanced_accuracy", "brier"),
+        "regression": ("rmse", "mae"),
+    }[kind]
+    groups = pd.Series(np.arange(3000) % 600) if grouped else None
+    given = evidence(kind, 3000, 7, policy=policy(*names), groups=groups)
+    drawn = {one.id: one for one in judge(given).checks}
+    monkeypatch.setattr("gitops_ml.gate.quality.MANY", 3000)
+    for one in judge(given).checks:
+        if not one.id.startswith(("quality/", "secondary/")):
+            continue
+        assert "formula" in one.evidence["method"] or "delta" in one.evidence["method"]
+        assert "seed" not in one.evidence
+        old = drawn[one.id]
+        assert one.low is not None and one.high is not None and old.low is not None and old.high is not None
+        assert one.high - one.low == pytest.approx(old.high - old.low, rel=0.1), one.id
+        assert one.low == pytest.approx(old.low, abs=0.15 * (old.high - old.low)), one.id
 
 
 @pytest.mark.parametrize(("lost", "won"), [(0, 0), (1, 0), (6, 21), (10, 10), (900, 1000), (12, 2)])

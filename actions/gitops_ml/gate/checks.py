@@ -7,6 +7,7 @@ from gitops_ml.gate import callers
 from gitops_ml.gate.evidence import Evidence, Player
 from gitops_ml.gate.metrics import CONSTANT, LOWER_IS_BETTER, measure
 from gitops_ml.gate.quality import quality, secondary, significant
+from gitops_ml.gate.sample import Sample
 from gitops_ml.gate.slices import slices
 from gitops_ml.gate.table import Table
 
@@ -109,7 +110,8 @@ def against_champion(evidence: Evidence, table: Table, own: dict[str, float]) ->
     )
     if table.champion is None:
         return [scored]
-    other = measure(table.champion)
+    champions = Sample.of(table).champion
+    other = measure(champions) if champions else {}
     return [
         quality(evidence, table, own, other),
         *secondary(evidence, table, own, other),

@@ -9,6 +9,7 @@ from gitops_ml.gate.evidence import Evidence, Forged
 from gitops_ml.gate.fairness import fairness
 from gitops_ml.gate.flips import flips
 from gitops_ml.gate.metrics import agrees, measure
+from gitops_ml.gate.sample import Sample
 from gitops_ml.gate.table import Table
 
 
@@ -16,7 +17,7 @@ def judge(evidence: Evidence) -> Verdict:
     """The verdict. Raises :class:`Forged` where reported figures are not those of the predictions."""
     table = Table.of(evidence)
     _as_reported(evidence, table)
-    own = measure(table.challenger)
+    own = measure(Sample.of(table).rows)  # in an order of their own, so that ties weigh the same everywhere
     made = [
         *check.unseen(table),
         *check.floors(evidence, table, own),

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from dataclasses import replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from gitops_ml.contracts.policy import Quality
 from gitops_ml.contracts.verdict import Check
-from gitops_ml.gate.bootstrap import paired
+from gitops_ml.gate.bootstrap import Interval, paired, too_few
 from gitops_ml.gate.decide import Decision, decide
 from gitops_ml.gate.evidence import Evidence
-from gitops_ml.gate.influence import difference
+from gitops_ml.gate.influence import difference, error_of
 from gitops_ml.gate.mcnemar import mcnemar
 from gitops_ml.gate.metrics import LOWER_IS_BETTER, Array, Rows
 from gitops_ml.gate.sample import Sample
 from gitops_ml.gate.table import Table
 from gitops_ml.gate.weighted import SMOOTH, metric
+
+MANY, MANY_GROUPS = 20_000, 200
 
 
 def significant(value: float | None) -> float | None:
@@ -40,19 +45,11 @@ def quality(evidence: Evidence, table: Table, own: dict[str, float], other: dict
     figures: dict[str, Any] = {"method": "the same bytes: nothing to draw", "others": others}
     trouble = ""
     if not same(evidence):
-        found = paired(
-            table.challenger.kind,
-            _side_truth(table.challenger),
-            _side_scores(table.champion),
-            _side_scores(table.challenger),
-            groups=table.groups,
-            level=rules.level,
-            repeats=rules.repeats,
-            seed=rules.seed,
-        )
+        found = _interval(table, rules)
         low, high = significant(found.low), significant(found.high)  # type: ignore[assignment]
         trouble = found.reason
-        figures |= {"method": found.method, "seed": rules.seed, "repeats": found.repeats}
+        figures |= {"method": found.method}
+        figures |= {"seed": rules.seed, "repeats": found.repeats} if found.repeats else {}
         figures |= _beside(table, rules.level)
     estimate = significant(challenger - champion) or 0.0
     return _compared(common, estimate, low, high, rules.margin, rules.minimum_effect, figures, trouble)
@@ -80,22 +77,12 @@ def secondary(
     if trouble:
         low, high = dict.fromkeys(pairs, None), dict.fromkeys(pairs, None)
     elif pairs and not same(evidence):
-        doubted = sample.with_doubt() if sample.rows.kind != "regression" else sample
-        real = len(sample.rows.truth)
-        both = [
-            (_metric(name, sample, doubted, True), _metric(name, sample, doubted, False)) for name in pairs
-        ]
-
-        def differences(weights: Array) -> Array:
-            # Decisions are doubted, scores are not: see Sample.with_doubt.
-            rows = [weights[:, :real] if name in SMOOTH else weights for name in pairs]
-            return np.column_stack([new(w) - old(w) for w, (old, new) in zip(rows, both, strict=True)])
-
-        found = dict(zip(pairs, doubted.intervals(differences, rules), strict=True))
+        found = _intervals(list(pairs), sample, rules)
         low = {name: significant(one.low) for name, one in found.items()}
         high = {name: significant(one.high) for name, one in found.items()}
         why = {name: one.reason for name, one in found.items()}
-        figures = {"method": f"paired {next(iter(found.values())).method}", "seed": rules.seed}
+        first = next(iter(found.values()))
+        figures = {"method": first.method} | ({"seed": rules.seed} if first.repeats else {})
     made = []
     for name, limits in wanted.items():
         rows = len(table.challenger.truth)
@@ -111,13 +98,68 @@ def secondary(
     return made
 
 
-def _metric(name: str, sample: Sample, doubted: Sample, champion: bool) -> Callable[[Array], Array]:
-    chosen = sample if name in SMOOTH else doubted
-    rows = chosen.champion if champion else chosen.rows
-    assert rows is not None
-    found = metric(name, rows)
-    assert found is not None
-    return found
+def _interval(table: Table, rules: Quality) -> Interval:
+    """Of the primary metric: drawn, or from the formula where there are many rows."""
+    assert table.champion is not None
+    truth, groups = _side_truth(table.challenger), table.groups
+    if _many(table) and not too_few(table.challenger.kind, truth, groups):
+        sample = Sample.of(table)
+        assert sample.champion is not None
+        found = difference(sample.champion, sample.rows, sample.groups)
+        if found is not None and found.error > 0:
+            source = "the delta method" if table.challenger.kind == "regression" else "DeLong et al. 1988"
+            return Interval(*found.interval(rules.level), 0, f"paired, by the formula of {source}")
+    return paired(
+        table.challenger.kind,
+        truth,
+        _side_scores(table.champion),
+        _side_scores(table.challenger),
+        groups=groups,
+        level=rules.level,
+        repeats=rules.repeats,
+        seed=rules.seed,
+    )
+
+
+def _intervals(names: list[str], sample: Sample, rules: Quality) -> dict[str, Interval]:
+    """Of secondary metrics: drawn, or from the delta method where there are many rows."""
+    assert sample.champion is not None
+    doubted = sample.with_doubt() if sample.rows.kind != "regression" else sample
+    real = len(sample.rows.truth)
+    both = []
+    for name in names:
+        chosen = sample if name in SMOOTH else doubted  # decisions are doubted, scores are not
+        assert chosen.champion is not None
+        old, new = metric(name, chosen.champion), metric(name, chosen.rows)
+        assert old is not None and new is not None
+        both.append((old, new, chosen.groups))
+    if _many(sample):
+        found = {}
+        for name, (old, new, groups) in zip(names, both, strict=True):
+            ones = np.ones((1, len(new.pairs[0][0])))
+            estimate = float((new.of(ones) - old.of(ones))[0])
+            reach = NormalDist().inv_cdf((1 + rules.level) / 2) * error_of(
+                new.shares() - old.shares(), groups
+            )
+            if math.isfinite(reach) and math.isfinite(estimate):
+                found[name] = Interval(estimate - reach, estimate + reach, 0, "paired, by the delta method")
+            else:
+                found[name] = Interval(None, None, 0, "none", "the metric is not defined on these rows")
+        return found
+
+    def differences(weights: Array) -> Array:
+        rows = [weights[:, :real] if name in SMOOTH else weights for name in names]
+        return np.column_stack([new.of(w) - old.of(w) for w, (old, new, _) in zip(rows, both, strict=True)])
+
+    drawn = doubted.intervals(differences, rules)
+    return {name: replace(one, method=f"paired {one.method}") for name, one in zip(names, drawn, strict=True)}
+
+
+def _many(rows: Table | Sample) -> bool:
+    """So many rows, and groups, that a formula and draws agree, and draws would take minutes."""
+    groups = rows.groups
+    n = len((rows.challenger if isinstance(rows, Table) else rows.rows).truth)
+    return n >= MANY and (groups is None or len(np.unique(groups)) >= MANY_GROUPS)
 
 
 def same(evidence: Evidence) -> bool:
