@@ -6,6 +6,7 @@ Each promise is held against thousands of seeded trials in `make test-all`, and 
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from gitops_ml.gate.calibration import _ece, calibration
 from gitops_ml.gate.decide import decide
 from gitops_ml.gate.fairness import fairness
 from gitops_ml.gate.influence import difference
+from gitops_ml.gate.judge import judge
 from gitops_ml.gate.metrics import Rows, measure, primary
 from gitops_ml.gate.quality import secondary
 from gitops_ml.gate.slices import holm, slices
@@ -234,6 +236,32 @@ def test_slices_keep_the_rate_of_the_family_in_thousands_of_trials(
     kind: str, clustered: bool, per: int
 ) -> None:
     _family(1000, kind, clustered, per, 20)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_slice_that_loses_just_the_margin_is_blamed_at_most_as_often_as_promised(kind: str) -> None:
+    old, new, _ = models(kind, 300_000, 1, loss=LOSS[kind])
+    margin = (primary(old) or 0) - (primary(new) or 0)
+    alarms = 0
+    for seed in range(1500):
+        pair_ = models(kind, 300, 70_000 + seed, loss=LOSS[kind])
+        found = difference(pair_[0], pair_[1], None)
+        alarms += found is not None and found.worse(margin) <= 0.05
+    assert at_most(alarms, 1500, 0.055), alarms
+
+
+@pytest.mark.full
+def test_a_million_rows_and_thirty_slices_take_seconds_and_no_row_is_left_out() -> None:
+    columns = pd.DataFrame({c: np.random.default_rng(1).random(1_000_000) for c in "abc"})
+    policy = {"slices": [{"column": c, "quantiles": 10} for c in "abc"]}
+    given = evidence("binary", 1_000_000, 1, policy=policy, columns=columns)
+    started = time.process_time()
+    checks = {one.id: one for one in judge(given).checks}
+    assert time.process_time() - started < 20
+    assert checks["slices"].evidence["slices"] == 30 and checks["quality/roc_auc"].n == 1_000_000
+    assert sum(one["n"] for one in checks["slices"].evidence["worst"]) == 20 * 100_000
+    assert "repeats" not in checks["quality/roc_auc"].evidence
 
 
 @pytest.mark.full

@@ -221,3 +221,31 @@ def test_scores_that_are_no_numbers_are_not_sliced() -> None:
         )
     )
     assert one(verdict, "slices").outcome == "unknown" and verdict.overall == "block"
+
+
+def test_rows_of_a_class_it_never_saw_are_left_out_of_their_slices() -> None:
+    base = evidence("multiclass", 900, 2)
+    assert base.champion is not None and base.challenger.predictions is not None
+    lacks = base.challenger.predictions.drop(columns="score_2")
+    known = (base.truth < 2).to_numpy()
+    table = judged.Rows(
+        "multiclass", base.truth[known].to_numpy(), lacks[["score_0", "score_1"]].to_numpy()[known]
+    )
+    values = judged.metrics(judged.measure(table), int(known.sum()))
+    plan = np.arange(900) % 3
+    given = sliced(base, PLANS, plan=plan)
+    verdict = judge(
+        replace(
+            given,
+            challenger=replace(given.challenger, predictions=lacks),
+            metrics=values,
+            card=judged.card(values),
+            ids=pd.Series([f"c{k}" for k in range(900)]),
+        )
+    )
+    found = {entry["value"]: entry["n"] for entry in one(verdict, "slices").evidence["worst"]}
+    assert found == {str(k): int((known & (plan == k)).sum()) for k in range(3)}
+    assert all(
+        base.truth[int(entry["row"][1:])] == entry["truth"]
+        for entry in one(verdict, "flips").evidence["confident"]
+    )

@@ -142,7 +142,7 @@ def _reason(name: str, lead: list[dict[str, Any]], worse: int, missing: list[str
             f"{one['challenger']:.4g}, {one['estimate']:+.4g}"
         )
         if worse:
-            more = f"; and {worse - 1} more slices" if worse > 1 else ""
+            more = f"; and {worse - 1} more" if worse > 1 else ""
             words[0] = f"Shown to be worse by more than {margin:g}: {words[0]} (p = {one['p']:.2g}){more}."
         else:
             words[0] = (
