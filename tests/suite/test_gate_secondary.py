@@ -24,6 +24,7 @@ from gitops_ml.gate.metrics import PRIMARY, Rows, measure
 from gitops_ml.gate.sample import Sample
 from gitops_ml.gate.table import Table
 from gitops_ml.gate.weighted import metric
+from gitops_ml.report.summary import short
 
 
 def both(kind: str, n: int, seed: int, **more: Any) -> tuple[Rows, Rows]:
@@ -177,6 +178,7 @@ def test_few_rows_cannot_tell_and_a_metric_of_another_task_is_unknown() -> None:
     assert (few.outcome, few.severity) == ("unknown", "needs-human") and "Cannot tell" in few.reason
     other = check(evidence("binary", 600, policy=policy("rmse")), "secondary/rmse")
     assert other.outcome == "unknown" and "no metric of a binary model" in other.reason
+    assert short(few).startswith("the test rows cannot tell") and short(other).endswith("is unknown")
     with pytest.raises(Fault, match="cannot be compared"):
         evidence(policy=policy("profit"))
 
@@ -202,7 +204,7 @@ def test_an_improvement_too_small_to_matter_is_said() -> None:
 
 
 def test_the_same_bytes_are_never_worse_by_any_metric() -> None:
-    given = evidence("binary", 300, policy=policy("recall", "log_loss"))
+    given = evidence("binary", 25, policy=policy("recall", "log_loss"))  # too few rows to draw from
     assert given.champion is not None
     twin = replace(given.champion, side=given.challenger.side, predictions=given.challenger.predictions)
     verdict = judge(replace(given, champion=twin))

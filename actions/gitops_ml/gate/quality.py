@@ -69,7 +69,7 @@ def secondary(
         if (old := metric(name, table.champion)) and (new := metric(name, table.challenger))
     }
     sample = Sample.of(table)
-    trouble = sample.too_few()
+    trouble = "" if same(evidence) else sample.too_few()
     low: dict[str, float | None] = dict.fromkeys(pairs, 0.0)
     high: dict[str, float | None] = dict.fromkeys(pairs, 0.0)
     why = dict.fromkeys(pairs, trouble)

@@ -70,6 +70,8 @@ def short(one: Check) -> str:
     compared = one.id.startswith(("quality/", "secondary/")) or one.id == "calibration"
     if compared and one.outcome == "fail" and one.estimate is not None:
         return f"{metric} {'falls' if one.estimate < 0 else 'rises'} by {number(abs(one.estimate))}"
+    if compared and one.challenger is None and one.id.startswith("secondary/"):
+        return f"{metric} is unknown"
     if compared:
         return f"the test rows cannot tell whether {metric} got worse"
     if one.id == "floor/dummy":
