@@ -7,20 +7,15 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from gitops_ml.contracts.base import Contract
+from gitops_ml.contracts.evaluation import Kind
 from gitops_ml.contracts.verdict import Severity
 
-COMPARED = (
-    "accuracy",
-    "balanced_accuracy",
-    "recall",
-    "precision",
-    "f1",
-    "macro_f1",
-    "log_loss",
-    "brier",
-    "rmse",
-    "mae",
-)
+_SCORES = ("accuracy", "balanced_accuracy", "log_loss", "brier")
+COMPARED: dict[Kind, tuple[str, ...]] = {
+    "binary": (*_SCORES, "recall", "precision", "f1"),
+    "multiclass": (*_SCORES, "macro_f1"),
+    "regression": ("rmse", "mae"),
+}
 """Metrics that can be compared with an interval, next to the primary one."""
 
 
@@ -61,9 +56,10 @@ class Quality(Contract):
     @field_validator("secondary")
     @classmethod
     def _known(cls, secondary: dict[str, Secondary]) -> dict[str, Secondary]:
+        known = list(dict.fromkeys(name for names in COMPARED.values() for name in names))
         for name in secondary:
-            if name not in COMPARED:
-                raise ValueError(f"{name!r} cannot be compared with an interval; use {', '.join(COMPARED)}")
+            if name not in known:
+                raise ValueError(f"{name!r} cannot be compared with an interval; use {', '.join(known)}")
         return secondary
 
 
