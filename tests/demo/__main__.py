@@ -221,6 +221,7 @@ def tell(keep: bool) -> None:
         source = Source((project / TABLE).read_bytes())
         laptop.take_from(source.url)
         laptop.publish()
+        laptop.repo.collaborator(forge.user("bob"), "write")
         story = Story(forge, laptop, Watched(forge, laptop.repo), source)
         step("published to the local forge", laptop.repo.url)
         more("by `gitops-ml publish`: repository, bytes, settings, the rule for main")

@@ -131,12 +131,18 @@ class Laptop:
 
     # --- the forge ------------------------------------------------------------------------------------------
 
-    def api(self, method: str, path: str, body: Any) -> Any:
+    def approve(self, number: int) -> None:
+        """Bob has read the evidence, and approves this commit."""
+        head = self.repo.pull(number)["head"]["sha"]
+        review = {"event": "APPROVE", "commit_id": head, "body": "The watch is right: let us follow it."}
+        self.api("POST", f"/pulls/{number}/reviews", review, by=self.forge.user("bob"))
+
+    def api(self, method: str, path: str, body: Any, by: Identity | None = None) -> Any:
         """What a button on the forge's page does. Raises urllib.error.HTTPError where it refuses."""
         request = urllib.request.Request(
             f"{self.repo.api}{path}",
             json.dumps(body).encode(),
-            {"Authorization": f"Bearer {self.ada.token}", "Content-Type": "application/json"},
+            {"Authorization": f"Bearer {(by or self.ada).token}", "Content-Type": "application/json"},
             method=method,
         )
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:

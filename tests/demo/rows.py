@@ -27,13 +27,13 @@ def more_rows(table: bytes, wanted: int = 57, seed: int = 3) -> bytes:
     return _written([header, *known, *newer])
 
 
-def another_instrument(table: bytes, columns: int = 20, by: str = "0.25") -> bytes:
-    """The CSV as a microscope of another scale would have it: the first columns larger by a quarter."""
+def another_instrument(table: bytes, by: str = "0.33") -> bytes:
+    """The CSV as a microscope of another scale would have it: every number larger by a third."""
     header, *known = _read(table)
     scale = 1 + Decimal(by)
     moved = [
         [
-            str((Decimal(cell) * scale).quantize(Decimal(cell))) if at < columns else cell
+            str((Decimal(cell) * scale).quantize(Decimal(cell))) if at < len(header) - 1 else cell
             for at, cell in enumerate(row)
         ]
         for row in known

@@ -168,6 +168,8 @@ def evidence(
         test_rows="b" * 64,
         truth=target,
         groups=None,
+        columns=pd.DataFrame(index=target.index),
+        ids=None,
         challenger=Player(Side(version=None, revision=None, sha256=NEW, predictions="c" * 64), new),
         champion=Player(Side(version="1.0.0", revision=COMMIT, sha256=OLD, predictions="d" * 64), old),
         metrics=values,

@@ -158,6 +158,13 @@ def test_slices_of_columns_that_are_gone() -> None:
     path.write_text("version: 1\n", "utf-8")
     assert policy_text(path, schema("regression"), notes) is None
     assert len(notes) == 1
+    # Crossings and protected columns go with them, or policy.yaml would not be valid any more.
+    path.write_text(
+        "slices:\n- {column: x}\n- {column: z}\nslices_cross:\n- [x, z]\nfairness:\n  attributes: [x, z]\n",
+        "utf-8",
+    )
+    left = YAML(typ="safe", pure=True).load(policy_text(path, schema("regression"), notes))
+    assert left == {"slices": [{"column": "x"}], "slices_cross": [], "fairness": {"attributes": ["x"]}}
 
 
 def test_expectations_without_a_list() -> None:

@@ -66,6 +66,10 @@ def test_a_project_without_expectations_is_good(project: Path) -> None:
          "policy.yaml: the slice by mean area (number) needs quantiles, such as quantiles: 4"),
         ("policy.yaml", "slices: []", "slices: [{column: diagnosis, quantiles: 4}]",
          "policy.yaml: the slice by diagnosis (category) has no quantiles; remove that key"),
+        ("policy.yaml", "quality: {margin: 0.02}", "quality: {secondary: {rmse: {margin: 0.1}}}",
+         "policy.yaml: quality.secondary names rmse, which is no metric of this task; use accuracy,"),
+        ("policy.yaml", "fairness: {}", "fairness: {attributes: [zzz]}",
+         "policy.yaml: fairness names zzz, which schema.yaml does not have"),
     ],
 )  # fmt: skip
 def test_one_problem_is_named_with_its_file(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.suite import judged, runs
 
-from gitops_ml.gate.bootstrap import Interval, _draw, paired
+from gitops_ml.gate.bootstrap import Interval, draw, paired
 from gitops_ml.gate.metrics import auc, r2
 
 
@@ -37,7 +37,7 @@ def test_a_draw_weighs_rows_as_repeating_them_would() -> None:
     order = np.lexsort((new, old, truth))
     truth, old, new = truth[order], old[order], new[order]
     sizes = np.array([(~truth).sum(), truth.sum()])
-    weights = np.concatenate(list(_draw(sizes, 50, 0, None)))
+    weights = np.concatenate(list(draw(sizes, 50, 0, None)))
     assert weights.shape == (50, 120) and (weights[:, truth].sum(axis=1) == truth.sum()).all()
     by_hand = []
     for weight in weights:
@@ -52,7 +52,7 @@ def test_a_draw_of_a_regression_and_of_groups_is_the_same_by_hand() -> None:
     groups = np.arange(90) % 15
     order = np.lexsort((groups, new, old, truth))
     truth, old, new, groups = truth[order], old[order], new[order], groups[order]
-    weights = np.concatenate(list(_draw(np.array([15]), 60, 0, groups)))
+    weights = np.concatenate(list(draw(np.array([15]), 60, 0, groups)))
     by_hand = []
     for weight in weights:
         assert all(len(set(weight[groups == g])) == 1 for g in range(15))

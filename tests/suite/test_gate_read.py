@@ -35,7 +35,11 @@ def test_honest_folders_are_gathered_and_judged(tmp_path: Path, kind: str) -> No
     assert found.policy_sha256 == sha256((folders.base / "policy.yaml").read_bytes())
     verdict = judge(found)
     assert verdict.inputs.lock == json.loads((folders.candidate / "manifest.json").read_text())["lock"]
-    assert {c.outcome for c in verdict.checks if not c.id.startswith(("quality", "protected"))} == {"pass"}
+    assert {
+        c.outcome
+        for c in verdict.checks
+        if not c.id.startswith(("quality", "protected", "fairness", "calibration"))
+    } == {"pass"}
     clock = measurements(folders.candidate, folders.scores, 7)
     assert clock.build_seconds == {"train": 1.5} and clock.score_seconds == {
         "challenger": 0.5,
@@ -98,6 +102,28 @@ def test_groups_and_overrides_are_read(tmp_path: Path) -> None:
     (folders.head / "overrides.yaml").write_text("version: 1\noverrides: [{check: card}]\n")
     with pytest.raises(Fault, match=r"overrides\.yaml is not valid"):
         gathered(folders)
+
+
+def test_columns_that_the_bases_policy_names_are_read_and_judged(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    table = pq.read_table(pa.BufferReader(folders.objects["data/prepared/test.parquet"]))
+    table = table.append_column("customer", pa.array([f"c{k}" for k in range(200)]))
+    table = table.append_column("contract", pa.array(["monthly", "two-year"] * 100))
+    table = table.append_column("nested", pa.array([[k] for k in range(200)]))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    folders.objects["data/prepared/test.parquet"] = sink.getvalue().to_pybytes()
+    (folders.base / "policy.yaml").write_text(
+        "version: 1\nenvironments: [production]\nslices: [{column: contract}, {column: nested}, {column: gone}]\n"
+        "fairness: {attributes: [contract, tenure]}\n"
+    )
+    found = gathered(folders.write())
+    assert list(found.columns.columns) == ["contract", "tenure"]
+    assert found.ids is not None and found.ids[3] == "c3"
+    checks = {one.id: one for one in judge(found).checks}
+    assert {"slices", "fairness/contract", "fairness/tenure", "flips"} <= set(checks)
+    assert checks["slices"].evidence["missing"] == ["nested", "gone"]
+    assert checks["slices"].outcome in ("unknown", "fail")
 
 
 # ---------------------------------------------------------------- forgeries: one broken link each

@@ -114,6 +114,141 @@ SCORED = check("champion/scored", severity="needs-human")
 REST = [check("schema", severity="note"), check("card")]
 
 
+def secondary(metric: str, word: str, **changes: Any) -> Check:
+    made = quality(word, estimate=0.0189, low=-0.004, high=0.041, champion=0.5432, challenger=0.5621)
+    reason = f"{metric[:40]} went from one figure to another."
+    return made.model_copy(
+        update={"id": f"secondary/{metric}", "metric": metric, "reason": reason, **changes}
+    )
+
+
+def sliced(entries: list[dict[str, Any]], worse: int = 0, few: int = 0, **changes: Any) -> list[Check]:
+    """The family of slices, and the note on those that are too small."""
+    made = check(
+        "slices",
+        "fail" if worse else "pass",
+        "needs-human",
+        "Shown to be worse by more than 0.04: contract = two-year (n = 424): roc_auc 0.772 to 0.562, -0.21 (p = 0.0001)."
+        if worse
+        else f"Of {len(entries)} slices none is shown to be worse by more than 0.04.",
+        metric="roc_auc",
+        threshold=-0.04,
+        level=0.95,
+        evidence={
+            "slices": len(entries),
+            "worse": worse,
+            "unsure": 1,
+            "few": few,
+            "missing": [],
+            "worst": entries[:20],
+        },
+        **changes,
+    )
+    small = [
+        {"column": "contract", "value": f"s{k}", "n": 9, "why": "fewer than 30 rows"} for k in range(few)
+    ]
+    note = check(
+        "slices/few",
+        "unknown",
+        "note",
+        "Too few rows to judge: contract = s0 (n = 9: fewer than 30 rows).",
+        evidence={"slices": few, "largest": small[:20]},
+    )
+    return [made, *([note] if few else [])]
+
+
+def entry(
+    column: str, value: str, estimate: float = -0.012, outcome: str = "not shown to be worse"
+) -> dict[str, Any]:
+    return {
+        "column": column,
+        "value": value,
+        "n": 424,
+        "champion": 0.772,
+        "challenger": 0.772 + estimate,
+        "estimate": estimate,
+        "low": estimate - 0.03,
+        "high": estimate + 0.03,
+        "p": 1.0,
+        "outcome": outcome,
+    }
+
+
+def flipped(label: str = "yes", row: Any = "c0042", **changes: Any) -> Check:
+    one = {
+        "row": row,
+        "truth": label,
+        "champion": "no",
+        "champion_score": 0.81,
+        "challenger": label,
+        "challenger_score": 0.77,
+    }
+    evidence = {"rows": 31, "to_right": 22, "from_right": 9, "confident": [one]}
+    return check(
+        "flips",
+        severity="note",
+        estimate=0.0176,
+        n=1761,
+        evidence=evidence,
+        reason="31 of 1,761 test rows change class.",
+        **changes,
+    )
+
+
+def calibrated() -> Check:
+    error = {"value": 0.021, "low": 0.004, "high": 0.037}
+    return check(
+        "calibration",
+        severity="note",
+        reason="Brier score 0.1321 to 0.1309: no measurable change.",
+        metric="brier",
+        champion=0.1321,
+        challenger=0.1309,
+        estimate=-0.0012,
+        low=-0.003,
+        high=0.0006,
+        threshold=0.02,
+        evidence={
+            "ece": {"challenger": error, "champion": error},
+            "bins": 10,
+            "outcome": "no measurable change",
+        },
+    )
+
+
+def fair(column: str = "sex", group: str = "f", outcome: str = "pass", severity: str = "note") -> Check:
+    def figure(value: float, limit: float) -> dict[str, float]:
+        return {
+            "challenger": value,
+            "champion": value,
+            "low": value - 0.03,
+            "high": value + 0.03,
+            "limit": limit,
+        }
+
+    rates = {
+        "positive_answers": [0.41, 0.37, 0.45],
+        "true_positives": [0.7, 0.61, 0.78],
+        "false_positives": None,
+    }
+    return check(
+        f"fairness/{column}",
+        outcome,
+        severity,
+        f"Groups of {column[:40]}: demographic parity ratio 0.91; equalised-odds difference 0.05.",
+        evidence={
+            "demographic_parity_ratio": figure(0.91, 0.8),
+            "equalized_odds_difference": figure(0.05, 0.1),
+            "groups": [{"group": group, "n": 880, **rates}, {"group": "m", "n": 872, **rates}],
+            "few": [f"{group} (n = 9)"],
+        },
+    )
+
+
+def undeclared() -> Check:
+    return check("fairness", "unknown", "note", "Protected attributes are not declared.")
+
+
 def verdict(overall: Overall, *checks: Check, first: bool = False, twin: bool = False) -> Verdict:
     new = Side(version=None, revision=None, sha256=NEW, predictions="b" * 64)
     old = Side(version="1.0.0", revision=COMMIT, sha256=NEW if twin else OLD, predictions="d" * 64)
@@ -173,7 +308,14 @@ def context(**changes: Any) -> Context:
 
 
 def passed() -> str:
-    checks = [floor("recall", "pass", 0.5621, 0.5), DUMMY, quality(), SCORED, *REST]
+    groups = [
+        secondary("recall", "no measurable change"),
+        *sliced([entry("contract", "two-year"), entry("contract", "monthly", 0.004)], few=2),
+        calibrated(),
+        flipped(),
+        fair(),
+    ]
+    checks = [floor("recall", "pass", 0.5621, 0.5), DUMMY, quality(), *groups, SCORED, *REST]
     return comment(verdict("pass", *checks), context())
 
 
@@ -194,6 +336,20 @@ def blocked() -> str:
             floor("recall", "fail", 0.4021, 0.5),
             DUMMY,
             loss,
+            secondary(
+                "brier",
+                "regression",
+                outcome="fail",
+                champion=0.1321,
+                challenger=0.1621,
+                estimate=0.03,
+                low=0.021,
+                high=0.039,
+                threshold=0.02,
+            ),
+            *sliced([entry("contract", "two-year", -0.21, "worse"), entry("contract", "monthly")], worse=1),
+            flipped(),
+            undeclared(),
             SCORED,
             check(
                 "schema",
@@ -268,8 +424,14 @@ def hostile() -> str:
     )
     own = [floor(value, "unknown", None, 0.5) for value in bad.values()]
     rules = check("protected", "fail", "needs-human", "x", evidence={"files": list(bad.values())})
+    groups = [
+        *sliced([entry(value, value) for value in bad.values()], few=1),
+        *(fair(value, value, "fail") for value in bad.values()),
+        flipped(bad["html"], bad["mention"]),
+        secondary(bad["link"], "improved"),
+    ]
     return comment(
-        verdict("block", *own, quality(), unscored, rules),
+        verdict("block", *own, quality(), *groups, unscored, rules),
         context(
             version=bad["html"],
             why=bad["mention"],
@@ -517,6 +679,14 @@ def test_nothing_to_build_still_asks_a_human_where_the_rules_change() -> None:
     text = nothing(("policy.yaml",), ("policy.yaml",), "v1.0.0")
     assert "✋ Needs a human" in text and "Read these files first" in text and "approves" in text
     assert "💤" in nothing() and "No model is served yet" in nothing()
+
+
+def test_three_hundred_slices_and_hostile_names_fit() -> None:
+    name = "contract | `x` @octocat " * 9
+    many = [entry(f"{name}{k}", f"{name}{k}") for k in range(300)]
+    text = comment(verdict("pass", quality(), *sliced(many, few=200), *REST), context())
+    assert len(text) < 30_000 and "worst of 300 slices" in text and "280 more did better" in text
+    assert "and 180 more" in text and not re.search(r"@\w", outside_code(text))
 
 
 def test_who_is_alone_is_given_the_whole_overrides_file() -> None:

@@ -172,7 +172,9 @@ def told_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Told]
     def tell(name: str) -> Told:
         if name not in known:
             story, began = STORIES[name], tmp_path_factory.mktemp(name)
-            with pytest.MonkeyPatch.context() as patch:  # of its own: a token or a clock must not outlive the story
+            with (
+                pytest.MonkeyPatch.context() as patch
+            ):  # of its own: a token or a clock must not outlive the story
                 ruled.people(patch)
                 with bench(seed, began / "before", patch) as at:
                     handed = story.plant(at)

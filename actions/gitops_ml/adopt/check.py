@@ -9,9 +9,10 @@ from typing import TypeVar
 from gitops_ml.contracts.answers import AnswersFile
 from gitops_ml.contracts.base import Contract
 from gitops_ml.contracts.behaviour import BehaviourFile
+from gitops_ml.contracts.evaluation import Kind
 from gitops_ml.contracts.model_card import HumanCard
 from gitops_ml.contracts.params import ParamsFile
-from gitops_ml.contracts.policy import PolicyFile
+from gitops_ml.contracts.policy import COMPARED, PolicyFile
 from gitops_ml.contracts.schema import SchemaFile
 from gitops_ml.errors import Fault
 
@@ -31,7 +32,7 @@ def problems() -> list[str]:
     if schema and params:
         found += _params(schema, params)
     if schema and policy:
-        found += _slices(schema, policy)
+        found += _policy(schema, policy)
     if schema and behaviour:
         found += _behaviour(schema, behaviour)
     return found
@@ -64,7 +65,7 @@ def _params(schema: SchemaFile, params: ParamsFile) -> list[str]:
     return found
 
 
-def _slices(schema: SchemaFile, policy: PolicyFile) -> list[str]:
+def _policy(schema: SchemaFile, policy: PolicyFile) -> list[str]:
     found = []
     for entry in policy.slices:
         column = schema.columns.get(entry.column)
@@ -77,6 +78,26 @@ def _slices(schema: SchemaFile, policy: PolicyFile) -> list[str]:
         elif column.type not in ("number", "integer") and entry.quantiles is not None:
             found.append(
                 f"policy.yaml: the slice by {entry.column} ({column.type}) has no quantiles; remove that key"
+            )
+    two = len(schema.columns[schema.target].categories or []) == 2
+    kind: Kind = "regression" if schema.task == "regression" else "binary" if two else "multiclass"
+    found += [
+        f"policy.yaml: quality.secondary names {name}, which is no metric of this task; use {', '.join(COMPARED[kind])}"
+        for name in policy.quality.secondary
+        if name not in COMPARED[kind]
+    ]
+    if policy.fairness.attributes and kind != "binary":
+        found.append(
+            "policy.yaml: fairness is judged for a target of two categories; name these columns under slices instead"
+        )
+    for name in policy.fairness.attributes:
+        column = schema.columns.get(name)
+        if column is None:
+            found.append(f"policy.yaml: fairness names {_named(name, schema)}")
+        elif column.role == "ignored":
+            found.append(
+                f"policy.yaml: fairness names {name}, which is ignored, so the test rows lack it; a column that the "
+                "model must not see has role: feature, available: false"
             )
     return found
 

@@ -99,14 +99,26 @@ def _fit_task(train: CommentedMap, task: str, notes: list[str]) -> None:
 
 
 def policy_text(path: Path, schema: SchemaFile, notes: list[str]) -> str | None:
-    """policy.yaml without slices of columns that are gone or ignored; None if nothing is to change."""
+    """policy.yaml without slices and protected columns that are gone or ignored; None if nothing is to change."""
     gone: list[str] = []
 
+    def away(name: object) -> bool:
+        return name not in schema.columns or schema.columns[str(name)].role == "ignored"
+
     def edit(content: CommentedMap) -> None:
+        fairness = content.get("fairness")
+        attributes = fairness.get("attributes", []) if isinstance(fairness, dict) else []
+        for name in [one for one in attributes if away(one)]:
+            gone.append(str(name))
+            attributes.remove(name)
+        for pair in [
+            one for one in content.get("slices_cross") or [] if isinstance(one, list) and any(map(away, one))
+        ]:
+            content["slices_cross"].remove(pair)
         slices = content.get("slices")
         for entry in list(slices or []):
             name = entry.get("column") if isinstance(entry, dict) else None
-            if name not in schema.columns or schema.columns[name].role == "ignored":
+            if away(name):
                 gone.append(str(name))
                 slices.remove(entry)
         if slices is not None and not slices:
@@ -114,7 +126,7 @@ def policy_text(path: Path, schema: SchemaFile, notes: list[str]) -> str | None:
 
     text = edited(path, edit)
     if gone:
-        notes.append(f"policy.yaml: slices by {', '.join(gone)} are gone, like the columns")
+        notes.append(f"policy.yaml: slices by {', '.join(dict.fromkeys(gone))} are gone, like the columns")
     return text if gone else None
 
 

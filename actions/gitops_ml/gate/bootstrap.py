@@ -56,7 +56,7 @@ def paired(
     method = f"paired bootstrap, {repeats} seeded draws of " + (
         "groups" if groups is not None else "rows" if kind == "regression" else "rows within each class"
     )
-    few = _too_few(kind, truth, groups)
+    few = too_few(kind, truth, groups)
     if few:
         return Interval(None, None, 0, method, few)
     order = _canonical(truth, champion, challenger, groups)
@@ -71,9 +71,9 @@ def paired(
         )
     if groups is None:
         strata = np.zeros(len(truth), dtype=np.int64) if kind == "regression" else truth
-        weights = _draw(_sizes(strata), repeats, seed, None)
+        weights = draw(_sizes(strata), repeats, seed, None)
     else:
-        weights = _draw(np.array([groups.max() + 1]), repeats, seed, groups[order])
+        weights = draw(np.array([groups.max() + 1]), repeats, seed, groups[order])
     drawn = np.concatenate([difference(weight) for weight in weights])
     known = drawn[np.isfinite(drawn)]
     if len(known) < DEFINED * repeats:
@@ -83,7 +83,7 @@ def paired(
     return Interval(float(low), float(high), len(known), method)
 
 
-def _too_few(kind: Kind, truth: Array, groups: Array | None) -> str:
+def too_few(kind: Kind, truth: Array, groups: Array | None) -> str:
     """Why these rows allow no interval; empty if they do."""
     if groups is not None:
         found = len(np.unique(groups))
@@ -109,7 +109,7 @@ def _sizes(strata: Array) -> Array:
     return np.diff(np.concatenate([[0], borders, [len(strata)]]))
 
 
-def _draw(sizes: Array, repeats: int, seed: int, groups: Array | None) -> Iterator[Array]:
+def draw(sizes: Array, repeats: int, seed: int, groups: Array | None) -> Iterator[Array]:
     """How often each row is drawn: whole numbers (some repeats, rows), until there are ``repeats``.
 
     Units (rows; or groups, whose rows come along) are drawn with replacement within strata of these sizes.

@@ -6,7 +6,9 @@ from gitops_ml.contracts.verdict import Check
 from gitops_ml.gate import callers
 from gitops_ml.gate.evidence import Evidence, Player
 from gitops_ml.gate.metrics import CONSTANT, LOWER_IS_BETTER, measure
-from gitops_ml.gate.quality import quality, significant
+from gitops_ml.gate.quality import quality, secondary, significant
+from gitops_ml.gate.sample import Sample
+from gitops_ml.gate.slices import slices
 from gitops_ml.gate.table import Table
 
 
@@ -108,7 +110,14 @@ def against_champion(evidence: Evidence, table: Table, own: dict[str, float]) ->
     )
     if table.champion is None:
         return [scored]
-    return [quality(evidence, table, own, measure(table.champion)), scored]
+    champions = Sample.of(table).champion
+    other = measure(champions) if champions else {}
+    return [
+        quality(evidence, table, own, other),
+        *secondary(evidence, table, own, other),
+        *slices(evidence, table),
+        scored,
+    ]
 
 
 def _name(player: Player) -> str:

@@ -35,6 +35,9 @@ class Player:
 class Evidence:
     """What :func:`gitops_ml.gate.judge.judge` is a pure function of. ``truth`` and ``groups`` have the test rows' order.
 
+    ``columns``: those of the test rows that policy.yaml names (slices, protected attributes), where the rows have them;
+    ``ids``: names of the rows, where schema.yaml declares some.
+
     ``overrides`` are those of this day; ``expired`` are the others. ``alone``: nobody else has write access, so an
     entry in overrides.yaml may stand for the approval of the protected files (``protected``), too.
     """
@@ -46,6 +49,8 @@ class Evidence:
     test_rows: str
     truth: pd.Series
     groups: pd.Series | None
+    columns: pd.DataFrame
+    ids: pd.Series | None
     challenger: Player
     champion: Player | None
     metrics: Metrics

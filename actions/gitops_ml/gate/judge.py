@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from gitops_ml.contracts.verdict import Check, Inputs, Overall, Verdict
 from gitops_ml.gate import checks as check
+from gitops_ml.gate.calibration import calibration
 from gitops_ml.gate.evidence import Evidence, Forged
+from gitops_ml.gate.fairness import fairness
+from gitops_ml.gate.flips import flips
 from gitops_ml.gate.metrics import agrees, measure
+from gitops_ml.gate.sample import Sample
 from gitops_ml.gate.table import Table
 
 
@@ -13,11 +17,14 @@ def judge(evidence: Evidence) -> Verdict:
     """The verdict. Raises :class:`Forged` where reported figures are not those of the predictions."""
     table = Table.of(evidence)
     _as_reported(evidence, table)
-    own = measure(table.challenger)
+    own = measure(Sample.of(table).rows)  # in an order of their own, so that ties weigh the same everywhere
     made = [
         *check.unseen(table),
         *check.floors(evidence, table, own),
         *check.against_champion(evidence, table, own),
+        *calibration(evidence, table),
+        *flips(evidence, table),
+        *fairness(evidence, table),
         check.schema(evidence),
         check.card(evidence),
         *check.protected(evidence),

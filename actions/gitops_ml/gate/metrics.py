@@ -119,7 +119,7 @@ def measure(rows: Rows) -> dict[str, float]:
     elif rows.kind == "binary":
         found = _binary(rows)
     else:
-        found = _multiclass(rows.truth, rows.scores)
+        found = _multiclass(rows)
     return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
 
 
@@ -132,6 +132,24 @@ def _regression(truth: Array, predicted: Array) -> dict[str, float | None]:
     }
 
 
+def squares(rows: Rows) -> Array:
+    """Each row's part of the Brier score, shape (rows,): of two classes by the positive one, of more by all."""
+    if rows.kind == "binary":
+        return np.asarray((rows.scores[:, rows.positive] - (rows.truth == rows.positive)) ** 2)
+    hot = np.arange(rows.scores.shape[1]) == rows.truth[:, None]
+    return np.asarray(((rows.scores - hot) ** 2).sum(axis=1))
+
+
+def log_losses(rows: Rows) -> Array:
+    """Each row's part of the log loss, shape (rows,)."""
+    if rows.kind == "binary":
+        score = rows.scores[:, rows.positive]
+        probability = np.where(rows.truth == rows.positive, score, 1 - score)
+    else:
+        probability = rows.scores[np.arange(len(rows.truth)), rows.truth]
+    return np.asarray(-np.log(np.clip(probability, np.finfo(float).eps, 1.0)))
+
+
 def _binary(rows: Rows) -> dict[str, float | None]:
     score = rows.scores[:, rows.positive]
     truth = rows.truth == rows.positive
@@ -142,8 +160,8 @@ def _binary(rows: Rows) -> dict[str, float | None]:
     return {
         "roc_auc": auc(truth, score),
         "average_precision": _average_precision(truth, score),
-        "log_loss": _log_loss(np.where(truth, score, 1 - score)),
-        "brier": float(np.mean((score - truth) ** 2)),
+        "log_loss": float(np.mean(log_losses(rows))),
+        "brier": float(np.mean(squares(rows))),
         "accuracy": right / len(truth),
         "balanced_accuracy": (hits / positives + (right - hits) / negatives) / 2
         if positives and negatives
@@ -155,7 +173,8 @@ def _binary(rows: Rows) -> dict[str, float | None]:
     }
 
 
-def _multiclass(truth: Array, scores: Array) -> dict[str, float | None]:
+def _multiclass(rows: Rows) -> dict[str, float | None]:
+    truth, scores = rows.truth, rows.scores
     predicted, classes = scores.argmax(axis=1), scores.shape[1]
     matrix = np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
     hits, of, said = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
@@ -166,14 +185,10 @@ def _multiclass(truth: Array, scores: Array) -> dict[str, float | None]:
         "accuracy": float(hits.sum() / len(truth)),
         "balanced_accuracy": float(recalls.mean()) if len(recalls) > 1 else None,
         "macro_f1": float(np.mean(2 * hits[counted] / (of + said)[counted])),
-        "log_loss": _log_loss(scores[np.arange(len(truth)), truth]),
-        "brier": float(np.mean(((scores - np.eye(classes)[truth]) ** 2).sum(axis=1))),
+        "log_loss": float(np.mean(log_losses(rows))),
+        "brier": float(np.mean(squares(rows))),
         "ece": _ece((truth == predicted).astype(float), scores.max(axis=1)),
     }
-
-
-def _log_loss(probability: Array) -> float:
-    return float(np.mean(-np.log(np.clip(probability, np.finfo(float).eps, 1.0))))
 
 
 def _average_precision(truth: Array, score: Array) -> float | None:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gitops_ml import __version__
 from gitops_ml.build.seal import object_path
@@ -79,17 +79,21 @@ def gather(
             f"{sealed.model.sha256[:12]}. {AGAIN}"
         )
     schema = SchemaFile.parse(source.yaml(SCHEMA), f"{SCHEMA} of the pull request")
-    truth, groups = _rows(rows_file, schema)
     policy = (base / POLICY).read_bytes() if (base / POLICY).is_file() else b""
+    rules = PolicyFile.read(base / POLICY)
+    rows = _rows(rows_file, schema, rules)
+    truth, groups = rows.truth, rows.groups
     overrides = _overrides(source)
     return Evidence(
-        policy=PolicyFile.read(base / POLICY),
+        policy=rules,
         policy_sha256=_sha256(policy),
         old_schema=SchemaFile.read(base / SCHEMA) if (base / SCHEMA).is_file() else None,
         new_schema=schema,
         test_rows=rows_sha256,
         truth=truth,
         groups=groups,
+        columns=rows.columns,
+        ids=rows.ids,
         challenger=Player(
             Side(
                 version=None,
@@ -199,19 +203,33 @@ def predictions_of(folder: Path, scored: Scored, rows: int, who: str) -> pd.Data
     return table.to_pandas(ignore_metadata=True)  # type: ignore[no-any-return]
 
 
-def _rows(file: Path, schema: SchemaFile) -> tuple[pd.Series, pd.Series | None]:
-    """The target of the test rows, and their groups where schema.yaml declares some."""
+class _Rows(NamedTuple):
+    truth: pd.Series
+    groups: pd.Series | None
+    columns: pd.DataFrame
+    ids: pd.Series | None
+
+
+def _rows(file: Path, schema: SchemaFile, policy: PolicyFile) -> _Rows:
+    """The target of the test rows, their groups where schema.yaml declares some, and what else the policy looks at."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    group = schema.one("group")
+    group, id_ = schema.one("group"), schema.one("id")
     wanted = [schema.target] if group is None else [schema.target, group]
+    named = [*(entry.column for entry in policy.slices), *policy.fairness.attributes]
     try:
         parquet = pq.ParquetFile(file)
-        missing = [name for name in wanted if name not in parquet.schema_arrow.names]
+        there = parquet.schema_arrow
+        missing = [name for name in wanted if name not in there.names]
         if missing:
             raise Forged(f"the test rows have no column {missing[0]!r}, which {SCHEMA} names. {AGAIN}")
-        table = parquet.read(columns=wanted)
+        # What the policy of the base names, a pull request may have renamed: the check says so.
+        looked = [name for name in dict.fromkeys(named) if _plain_values(there, name)]
+        known = id_ is not None and _plain_values(there, id_)
+        table = parquet.read(
+            columns=list(dict.fromkeys([*wanted, *looked, *([id_] if id_ and known else [])]))
+        )
     except (pa.ArrowException, OSError) as wrong:
         raise Forged(f"the test rows are not Parquet: {wrong}") from None
     if not table.num_rows or table[schema.target].null_count:
@@ -219,7 +237,23 @@ def _rows(file: Path, schema: SchemaFile) -> tuple[pd.Series, pd.Series | None]:
             "the test rows are none, or some have no target. prepare must leave such rows out: dvc repro"
         )
     frame = table.to_pandas(ignore_metadata=True)
-    return frame[schema.target], None if group is None else frame[group]
+    return _Rows(
+        frame[schema.target],
+        None if group is None else frame[group],
+        frame[looked],
+        frame[id_] if id_ and known else None,
+    )
+
+
+def _plain_values(schema: Any, name: str) -> bool:
+    """Whether the column is there, and holds one number, text, date or truth value per row."""
+    import pyarrow as pa
+
+    if name not in schema.names or schema.names.count(name) > 1:
+        return False
+    kind = schema.field(name).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return not pa.types.is_nested(kind)
 
 
 def _bytes_of(folder: Path, name: str) -> bytes:

@@ -26,11 +26,18 @@ class Table:
     """The test rows that can be judged, as numbers; ``unseen`` are of classes that the challenger does not know."""
 
     primary: str
+    classes: list[Label]  # by their numbers; empty for a regression
     challenger: Rows
     champion: Rows | None
     groups: Array | None
+    known: Array  # which of the file's rows these are: bool, shape (all rows,)
     unseen: int
     trouble: str  # why the champion's predictions cannot be compared; empty: they can
+
+    @property
+    def finite(self) -> bool:
+        """Whether every score of the challenger is a number; the champion's are."""
+        return bool(np.isfinite(self.challenger.scores).all())
 
     @classmethod
     def of(cls, evidence: Evidence) -> Table:
@@ -56,7 +63,8 @@ class Table:
             groups = np.unique(codes[known], return_inverse=True)[1]
         rows = Rows(kind, truth[known], _scores(predictions, kind, classes)[known], positive)
         trouble, champion = _comparable(evidence, kind, classes, positive, known, rows)
-        return cls(PRIMARY[kind], rows, champion, groups, int((~known).sum()), trouble)
+        unseen = int((~known).sum())
+        return cls(PRIMARY[kind], classes, rows, champion, groups, known, unseen, trouble)
 
 
 def _classes(schema: SchemaFile, predictions: pd.DataFrame) -> list[Label]:

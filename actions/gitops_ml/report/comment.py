@@ -9,6 +9,7 @@ from gitops_ml.report.asking import APPROVE, answer, entries, fenced
 from gitops_ml.report.changed import data_table, params_table, what_changed
 from gitops_ml.report.context import MARKER, Context
 from gitops_ml.report.figures import figures, level, margin, metric_name, sentence
+from gitops_ml.report.groups import details, flips_line
 from gitops_ml.report.text import joined, name, picture, some, version, words
 
 PICTURES = 2  # shown at once; the others open on a click
@@ -22,11 +23,12 @@ def comment(verdict: Verdict, context: Context) -> str:
         _lead(verdict, context),
         _reasons(verdict),
         figures(verdict),
-        what_changed(context),
+        "\n".join(part for part in (what_changed(context), flips_line(verdict)) if part),
         _pictures(context, context.pictures[:PICTURES]),
     ]
     spare = [
         _checks(verdict),
+        *details(verdict),
         folded("More pictures", _pictures(context, context.pictures[PICTURES:]))
         if _pictures(context, context.pictures[PICTURES:])
         else "",
@@ -85,7 +87,7 @@ def _reasons(verdict: Verdict) -> str:
 def _reason(one: Check) -> str:
     title = summary.short(one)
     # The check's own sentence repeats figures and names for those who read verdict.json; here they are set for people.
-    said = margin(one) if one.id.startswith("quality/") else words(one.reason)
+    said = margin(one) if one.id.startswith(("quality/", "secondary/")) else words(one.reason)
     return f"**{words(title[:1].upper() + title[1:], 120)}.** {said}"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gitops_ml.card.markdown import number, table
 from gitops_ml.contracts.verdict import Check, Verdict
+from gitops_ml.report.groups import change, signed, worst_slice
 from gitops_ml.report.summary import mark, plain_name
-from gitops_ml.report.text import MINUS, clip, version, words
+from gitops_ml.report.text import clip, version, words
 
 ROWS = 12
 MEANING = {
@@ -25,14 +26,6 @@ def metric_name(metric: str) -> str:
 def level(one: Check) -> str:
     """The level of its interval: 95%."""
     return f"{(one.level or 0.95) * 100:g}%"
-
-
-def signed(value: float | None) -> str:
-    """A difference with its sign; a true minus, so that a range reads well."""
-    if value is None:
-        return "unknown"
-    sign = MINUS if value < 0 else "+" if value > 0 else ""
-    return f"{sign}{number(abs(value))}"
 
 
 def _quality(verdict: Verdict) -> Check | None:
@@ -89,37 +82,51 @@ def figures(verdict: Verdict) -> str:
         return _alone(verdict, floors)
     champion = verdict.inputs.champion
     old = version(champion.version or champion.sha256[:8]) if champion else "champion"
-    decided = [
-        f"{metric_name(one.metric)}, n = {one.n or 0:,}",
-        number(one.champion),
-        number(one.challenger),
-        signed(one.estimate) + (f" ({signed(one.low)} to {signed(one.high)})" if one.low is not None else ""),
-        f"{mark(one)} {MEANING.get(one.evidence.get('outcome', ''), 'unknown')}",
+    secondary = [
+        row for row in verdict.checks if row.id.startswith("secondary/") and row.challenger is not None
     ]
+    decided = [_decided(one, f", n = {one.n or 0:,}"), *(_decided(row) for row in secondary)]
+    worst = worst_slice(verdict)
+    decided += [worst] if worst else []
+    told = {one.metric, *(row.metric for row in secondary)}
     others = {
         metric: (entry.get("champion"), entry.get("challenger"))
         for metric, entry in one.evidence.get("others", {}).items()
     }
     others |= {name: (None, floor.challenger) for name, floor in floors.items() if name not in others}
-    rows = [decided]
+    rows = []
     for metric, (before, after) in others.items():
-        if metric == one.metric:
+        if metric in told:
             continue
-        change = signed(after - before) if before is not None and after is not None else ""
+        moved = signed(after - before) if before is not None and after is not None else ""
         rows.append(
             [
                 metric_name(metric),
                 "" if before is None else number(before),
                 number(after),
-                change,
+                moved,
                 _limit(floors.get(metric)),
             ]
         )
-    if one.metric in floors:
-        rows[0][4] += f", {_limit(floors[one.metric])}"
+    for cells, row in zip(decided, [one, *secondary], strict=False):
+        if row.metric in floors:
+            cells[4] += f", {_limit(floors[row.metric])}"
     # Rows with a limit are never the ones that are cut.
-    rows = [rows[0], *sorted(rows[1:], key=lambda cells: not cells[4])[:ROWS]]
+    rows = [*decided, *sorted(rows, key=lambda cells: not cells[4])[:ROWS]]
     return table(["check", old, "this PR", f"difference ({level(one)})", ""], rows, frozenset({1, 2, 3}))
+
+
+def _decided(one: Check, more: str = "") -> list[str]:
+    """The row of a comparison that decides."""
+    said = MEANING.get(one.evidence.get("outcome", ""), "unknown")
+    small = ", by less than the minimum effect" if "below_minimum_effect" in one.evidence else ""
+    return [
+        f"{metric_name(one.metric or '')}{more}",
+        number(one.champion),
+        number(one.challenger),
+        change(one.estimate, one.low, one.high),
+        f"{mark(one)} {said}{small}",
+    ]
 
 
 def _alone(verdict: Verdict, floors: dict[str, Check]) -> str:

@@ -67,15 +67,27 @@ def plain_name(metric: str) -> str:
 def short(one: Check) -> str:
     """What is wrong, in a few plain words; a check this page does not know keeps its title."""
     metric = plain_name(one.metric) if one.metric else ""
-    if one.id.startswith("quality/") and one.outcome == "fail" and one.estimate is not None:
-        return f"{metric} falls by {number(abs(one.estimate))}"
-    if one.id.startswith("quality/"):
+    compared = one.id.startswith(("quality/", "secondary/")) or one.id == "calibration"
+    if compared and one.outcome == "fail" and one.estimate is not None:
+        return f"{metric} {'falls' if one.estimate < 0 else 'rises'} by {number(abs(one.estimate))}"
+    if compared and one.challenger is None and one.id.startswith("secondary/"):
+        return f"{metric} is unknown"
+    if compared:
         return f"the test rows cannot tell whether {metric} got worse"
     if one.id == "floor/dummy":
         return "it is not better than guessing" if one.outcome == "fail" else f"{metric} is unknown"
     if one.id.startswith("floor/"):
         return f"{metric} {'misses its limit' if one.outcome == 'fail' else 'is unknown'}"
+    if one.id == "slices" and one.outcome == "fail":
+        worse = one.evidence.get("worse", 1)
+        return "one slice is worse" if worse == 1 else f"{worse:,} slices are worse"
+    if one.id.startswith("fairness/"):
+        column = clip(one.id.partition("/")[2], 40)
+        sure = "groups of" if one.outcome == "fail" else "it is unknown whether groups of"
+        return f"{sure} {column} are {'not ' if one.outcome == 'fail' else ''}treated alike"
     return {
+        "slices": "some slices could not be looked at",
+        "flips": "more predictions change than policy.yaml allows",
         "rows/unseen": "some test rows are of classes it never saw",
         "champion/scored": "the champion could not be scored",
         "card": "the model card is missing, or not this model's",
@@ -85,12 +97,14 @@ def short(one: Check) -> str:
 
 def step(one: Check) -> str:
     """What the author can do about a check that blocks. Markdown."""
-    if one.id.startswith("quality/"):
+    if one.id.startswith(("quality/", "secondary/")):
         return "find out what got worse: `uv run dvc metrics diff main`"
     if one.id == "card":
         return "write the card with the pipeline: `uv run dvc repro`"
     if one.id.startswith("floor/"):
         return "change data, features or params until the limit is reached"
+    if one.id == "slices":
+        return "look at the rows of that slice: what changed in data, features or params reached them"
     return f"see to: {words(one.title, 120)}"
 
 
