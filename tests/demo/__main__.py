@@ -136,7 +136,7 @@ class Story:
         number = int(pull["number"])
         state, said = laptop.verdict(number)
         files = laptop.repo.changed_files("main", pull["head"]["sha"])
-        step(f"roll-back -> PR #{number}, {len(files)} file changes", laptop.page(number))
+        step(f"roll-back -> PR #{number}, one file changes", laptop.page(number))
         more(f'"{pull["title"]}"')
         more(f"by {ran}")
         more(f"status {STATUS}: {state}, {said}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections import defaultdict
@@ -55,6 +56,16 @@ def make_project(folder: Path) -> Path:
     subprocess.run([*git, "add", "-A"], cwd=folder, check=True)
     subprocess.run([*git, "commit", "-qm", "Generated"], cwd=folder, check=True)
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_leaks() -> Iterator[None]:
+    """A token or a clock that a module's tests were given does not reach those of another: it would fail them by accident."""
+    watched = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GITHUB_", "GITOPS_ML_")
+    before = {name: value for name, value in os.environ.items() if name.startswith(watched)}
+    yield
+    after = {name: value for name, value in os.environ.items() if name.startswith(watched)}
+    assert after == before, sorted(before.items() ^ after.items())
 
 
 @pytest.fixture(scope="session")

@@ -126,7 +126,7 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seed]:
         shutil.copytree(folder / "made" / "hub", folder / "seed" / "hub")
         with bench(folder / "seed", folder / "looked", patch) as at, at.hub.recording() as calls:
             assert look(at).healthy
-        yield Seed(folder / "seed", list(calls))
+    yield Seed(folder / "seed", list(calls))
     shutil.rmtree(folder, ignore_errors=True)
 
 

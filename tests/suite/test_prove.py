@@ -581,7 +581,7 @@ def test_a_target_that_is_none(story: Story, monkeypatch: pytest.MonkeyPatch, ta
 def test_a_change_that_is_not_here(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(story.root)
     done = called("prove", "--change", "c0ffee00" * 5)
-    assert isinstance(done.exception, Fault) and "there is no commit" in str(done.exception)
+    assert isinstance(done.exception, Fault) and "is not in" in str(done.exception)
 
 
 def test_the_verb_for_a_verdict(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 from tests.demo.__main__ import one_tree
-from tests.demo.rows import add_rows
+from tests.demo.rows import another_instrument, more_rows
 from tests.demo.timeline import environment
 from tests.template.conftest import ROOT, clean_environment
 from tests.tools import go
@@ -49,10 +49,15 @@ def test_the_demo_publishes_releases_lets_in_and_refuses(tmp_path: Path) -> None
     wanted = [
         "released v1.0.0",
         "PR #1 serves it",
-        'PR #2 "Add',
+        "57 newer rows at night -> PR #2",
         "released v1.0.1",
         "PR #3 serves it",
         'PR #4 "A model',
+        "merging it is refused",
+        "drift: another instrument -> PR #5",
+        "released v1.0.2",
+        "PR #6 serves it",
+        "roll-back -> PR #7, one file changes",
     ]
     at = [next(number for number, step in enumerate(steps) if step.startswith(start)) for start in wanted]
     assert at == sorted(at), steps
@@ -81,14 +86,12 @@ def left_running(folder: Path) -> list[str]:
     return found
 
 
-def test_newer_rows_are_like_the_old_ones(tmp_path: Path) -> None:
-    original = TEMPLATE / "data" / "raw" / "breast_cancer.csv"
-    tables = [Path(shutil.copy(original, tmp_path / name)) for name in ("one.csv", "two.csv")]
-    assert [add_rows(table, 40) for table in tables] == [40, 40]
-    assert tables[0].read_bytes() == tables[1].read_bytes(), "the demo is the same every time"
-    assert tables[0].read_bytes().startswith(original.read_bytes()), "rows are appended, none is touched"
-    with tables[0].open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+def test_newer_rows_are_like_the_old_ones() -> None:
+    original = (TEMPLATE / "data" / "raw" / "breast_cancer.csv").read_bytes()
+    newer = more_rows(original, 40)
+    assert newer == more_rows(original, 40), "the demo is the same every time"
+    assert newer.startswith(original), "rows are appended, none is touched"
+    rows = list(csv.DictReader(newer.decode().splitlines()))
     old, new = rows[:-40], rows[-40:]
     seen = {tuple(row.values()) for row in old}
     assert not any(tuple(row.values()) in seen for row in new), "no row is only a copy"
@@ -99,6 +102,17 @@ def test_newer_rows_are_like_the_old_ones(tmp_path: Path) -> None:
         assert {len(row[name].partition(".")[2]) for row in new} <= {
             len(r[name].partition(".")[2]) for r in old
         }
+
+
+def test_another_instrument_keeps_what_was_seen_and_moves_what_was_measured() -> None:
+    original = (TEMPLATE / "data" / "raw" / "breast_cancer.csv").read_bytes()
+    before, after = (
+        list(csv.DictReader(x.decode().splitlines())) for x in (original, another_instrument(original))
+    )
+    assert [row["diagnosis"] for row in before] == [row["diagnosis"] for row in after]
+    assert all(
+        float(a["mean area"]) > 1.3 * float(b["mean area"]) for a, b in zip(after, before, strict=True)
+    )
 
 
 def test_the_refused_change_is_an_edit_that_a_person_could_make() -> None:
