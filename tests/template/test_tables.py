@@ -11,6 +11,7 @@ from tests.template.conftest import Project, generate
 from tests.template.tables import TABLES
 
 SMALLEST = {"mixed types and names", "multiclass"}
+ONCE = {"dates, split by time", "high cardinality, groups"}  # per change; the others in the long run
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +35,8 @@ def fresh(workbench: Project) -> Iterator[Project]:
 def cases() -> Iterator[object]:
     for name, table in TABLES.items():
         marks = [pytest.mark.xdist_group(f"tables {len(name) % 2}")]
-        yield pytest.param(table, id=name, marks=marks if name in SMALLEST else [*marks, pytest.mark.change])
+        tier = [] if name in SMALLEST else [pytest.mark.change if name in ONCE else pytest.mark.full]
+        yield pytest.param(table, id=name, marks=[*marks, *tier])
 
 
 @pytest.mark.parametrize("table", cases())

@@ -41,7 +41,7 @@ def state(world: World) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.change
+@pytest.mark.full  # `make demo` walks this way once per change
 def test_drift_is_one_pull_request_with_candidate_and_evidence(world: World, source: Source) -> None:
     loop = world.loop
     main = world.repo.head("main")

@@ -151,6 +151,7 @@ def test_hand_made_bytes_metrics_caches_and_poisoned_quarantines_do_not_count(wo
     assert stored(world, "refs/dvc/store") == store
 
 
+@pytest.mark.full
 def test_a_commit_that_is_checked_out_finds_what_its_branchs_people_pushed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,6 +122,7 @@ def test_a_release_ends_as_the_one_of_the_seed(
     world.healthy()
 
 
+@pytest.mark.full
 def test_a_refresh_is_pushed_once_and_judged(world: World) -> None:
     """Main and branch changed the same line of the card, which is CI's to write."""
     number = world.pull_request("late", param("seed: 11", "seed: 12"), "Another seed")

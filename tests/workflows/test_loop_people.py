@@ -125,6 +125,7 @@ def test_a_change_of_the_rules_is_judged_by_mains_and_waits_for_another_person(w
     assert "margin: 0.9" in world.text("main", "policy.yaml")
 
 
+@pytest.mark.full
 def test_a_maintainer_who_is_alone_is_told_how_to_answer_for_a_change_of_the_rules(world: World) -> None:
     """The comment suffices: what it says is copied, filled in, and pushed."""
     with world.forge.lock:

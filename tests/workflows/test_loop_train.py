@@ -60,6 +60,7 @@ def trained(world: World, start: Callable[[], object]) -> Run:
     return runs[0]
 
 
+@pytest.mark.full
 def test_one_pull_request_carries_what_the_source_has_now(world: World, source: Source) -> None:
     loop = world.loop
     main, before = world.repo.head("main"), what_is_there(world)
