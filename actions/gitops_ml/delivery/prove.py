@@ -145,10 +145,11 @@ def _of_verdict(release: Release, answer: Answer | None) -> list[str]:
         return []
     if answer.word == "differs":
         return [f"the verdict of {release.version} does not come out again: {'; '.join(answer.differs[:4])}"]
-    # Another suite may not be able to read what an old one wrote; that says nothing against the version.
+    # Another suite may not be able to read what an old one wrote, and the champion of then may be gone: that is said, and
+    # says nothing against this version. A way back must not be closed by what became of a third one.
     return (
         []
-        if answer.other_suite
+        if answer.other_suite or answer.champion_lost
         else [f"the verdict of {release.version} cannot be computed again: {answer.why}"]
     )
 

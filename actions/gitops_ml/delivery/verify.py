@@ -42,6 +42,7 @@ class Answer:
     found: str | None = None
     differs: tuple[str, ...] = ()
     other_suite: bool = False
+    champion_lost: bool = False
 
 
 def verify(
@@ -81,7 +82,7 @@ def verify(
     lost = _champion_lost(found, said)
     if lost is not None:
         other = suite is not None and suite != __version__
-        return Answer("unknown", lost, expected, found.digest(), other_suite=other)
+        return Answer("unknown", lost, expected, found.digest(), other_suite=other, champion_lost=True)
     suite = said.inputs.suite if said is not None else suite
     if suite is not None and suite != __version__:
         return _by_other_suite(root, release, found, said, expected, suite)
