@@ -165,6 +165,9 @@ class Story:
         if state != "failure" or not refused:
             raise stop(f"a worse model was not blocked: the status is {state}, {said}")
         step("merging it is refused by the forge", " ".join(refused.split()))
+        laptop.api("PATCH", f"/pulls/{number}", {"state": "closed"})
+        self.settle()
+        more("closed: a good thought, and worse")
 
     # --- what is there --------------------------------------------------------------------------------------
 
