@@ -18,14 +18,22 @@ from tests.workflows.world import World, enter, plant
 
 # What a step spends its time on, by its name in the workflows.
 KINDS = {
-    "set-up": ("Check out main", "Check out the commit", "Check out the merge", "Set up", "Token of the App"),
+    "set-up": (
+        "Check out main", "Check out the commit", "Check out the merge", "Set up", "Token of the App",
+    ),
     "artifacts": (
-        "Keep the candidate", "Keep the predictions", "Keep the verdict", "Keep the Bento", "Fetch the candidate",
-        "Fetch the predictions", "Fetch the Bento", "Put its files in place", "Put it in place", "Fetch bytes",
+        "Keep the candidate", "Keep the predictions", "Keep the verdict", "Keep the Bento", "Keep the report",
+        "Fetch the candidate", "Fetch the predictions", "Fetch the Bento", "Fetch the report", "Fetch the report of drift",
+        "Put its files in place", "Put it in place", "Fetch bytes",
     ),
     "DVC": ("Plan", "Look what nobody built", "Build", "Build that; fetch the rest"),
-    "Python": ("Lint", "Test", "Score", "Build the Bento"),
-    "API and git": ("Judge", "Release", "List", "Approve"),
+    "Python": (
+        "Check", "Score", "Build the Bento", "Watch", "Prove that it can be served", "Prove that the version can be served",
+    ),
+    "API and git": (
+        "Judge", "Release", "List", "Approve", "Look what is to be proven", "Deploy", "Open the pull request", "Record",
+        "Audit",
+    ),
 }  # fmt: skip
 WEEK = {"pull request": 20, "drift check": 7, "release": 4}
 
@@ -83,6 +91,15 @@ def measure(folder: Path) -> tuple[list[str], list[str], float, float]:
         runs["merge: refresh and release"] = world.settle()
         world.loop.schedule("train.yml")
         runs["train, no source moved"] = world.settle()
+        world.loop.schedule("drift.yml")
+        runs["drift, nothing to watch"] = world.settle()
+        (offered,) = [one for one in world.repo.open_pulls() if one["head"]["ref"] == "deploy/production"]
+        world.merge(offered["number"])
+        runs["merge of a pointer: deploy"] = world.settle()
+        world.loop.dispatch("roll-back.yml")
+        runs["roll-back, to its pull request"] = world.settle()
+        world.loop.schedule("audit.yml")
+        runs["audit"] = world.settle()
         ours, theirs = nothing_to_build(world, docs)
     for what, listed in runs.items():
         for run in listed:
@@ -97,11 +114,12 @@ def measure(folder: Path) -> tuple[list[str], list[str], float, float]:
 
 
 def week(runs: dict[str, list[Run]]) -> str:
-    """Runner minutes of a typical week, from the runs above; a drift check counts as a run of train that finds nothing."""
+    """Runner minutes of a typical week, from the runs above; a drift check is one that finds nothing, and a release has its pointer merged."""
     each = {
         "pull request": minutes_of(runs["pull request, a new model"]),
-        "drift check": minutes_of(runs["train, no source moved"]),
-        "release": minutes_of(runs["merge: refresh and release"]),
+        "drift check": minutes_of(runs["drift, nothing to watch"]),
+        "release": minutes_of(runs["merge: refresh and release"])
+        + minutes_of(runs["merge of a pointer: deploy"]),
     }
     total = sum(WEEK[kind] * each[kind] for kind in WEEK)
     terms = " + ".join(f"{WEEK[kind]} x {each[kind]} ({kind})" for kind in WEEK)
