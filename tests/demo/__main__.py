@@ -267,7 +267,7 @@ def end(story: Story, keep: bool) -> None:
     reports/pictures/              ROC, calibration, importance
     .github/workflows/             what ran
     deploy/production/model.yaml   what is to be served, by version and sha256
-    git log --stat                 two commits that made it, then the merges
+    git log --stat                 the commits that made it, then the merges
   The pages again: .venv/bin/python -m tests.forge demo/forge --port {port}
   Your own table:  {cookiecutter} {ROOT}
 """,
