@@ -12,6 +12,8 @@ from gitops_ml.contracts.training import Sha256
 
 State = Literal["stable", "drifted", "broken", "unknown"]
 
+P_VALUES = frozenset({"ks", "mannw", "chisquare"})
+
 
 class Serving(Contract):
     """The model that is watched."""

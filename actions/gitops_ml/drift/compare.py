@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gitops_ml.contracts.drift import ColumnDrift
+from gitops_ml.contracts.drift import P_VALUES, ColumnDrift
 from gitops_ml.contracts.policy import Drift
 from gitops_ml.contracts.schema import SchemaFile
 
@@ -19,7 +19,6 @@ Asked = dict[str, tuple[str, str, float]]
 Measure = Callable[[pd.DataFrame, pd.DataFrame, Asked], Mapping[str, float | None]]
 """reference, current, column -> (kind, method, threshold); the answer: column -> distance or p-value"""
 
-P_VALUES = frozenset({"ks", "mannw", "chisquare"})
 COMMON, LEAST, OTHER = 9, 5, "(other)"
 """The commonest categories with so many of the reference's rows; others count together: few rows of many always seem to move."""
 

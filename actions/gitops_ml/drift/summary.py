@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gitops_ml.card.markdown import folded, table
-from gitops_ml.contracts.drift import ColumnDrift, DriftFile
-from gitops_ml.drift.compare import P_VALUES
+from gitops_ml.contracts.drift import P_VALUES, ColumnDrift, DriftFile
 from gitops_ml.report.text import block, clip, name, version, words
 
 HEADS = {"stable": "✅ Stable", "drifted": "🔁 Drifted", "broken": "⛔ Broken", "unknown": "❔ Unknown"}

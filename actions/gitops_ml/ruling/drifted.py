@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gitops_ml.card.markdown import table
 from gitops_ml.contracts.drift import DriftFile
 from gitops_ml.drift import summary
-from gitops_ml.gate.beside import Beside
 from gitops_ml.report.text import MINUS, name, version, words
+
+if TYPE_CHECKING:
+    from gitops_ml.gate.beside import Beside
 
 NAMES = {"current": "today's rows", "reference": "test rows of {}"}
 
