@@ -402,9 +402,11 @@ def served(project: Path) -> Pointer:
 
 def alias(server: Any, name: str = "production") -> tuple[str, str] | None:
     """Version and sha256 of the model that an alias names."""
+    import mlflow
+
     try:
         found = server.get_model_version_by_alias("churn", name)
-    except Exception:
+    except mlflow.MlflowException:  # there is no such alias
         return None
     return found.tags["version"], server.get_run(found.run_id).data.tags["model.sha256"]
 

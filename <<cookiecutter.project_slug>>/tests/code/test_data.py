@@ -213,11 +213,19 @@ def test_old_rows_keep_their_sides(contract: Schema, strategy: str) -> None:
 
 
 def test_equal_rows_draw_apart() -> None:
-    """A table of few distinct rows is split by copies, not by kinds."""
-    rows = pd.DataFrame({"key": range(1000), "who": "a", "size": 1.0, "left": ["yes", "no"] * 500})
-    rows["key"] = 0
-    _, test = data.split(rows, UNNAMED, Split(test_size=0.2, seed=1))
+    """A table of few distinct rows is split by copies, not by kinds: of each kind some are the test."""
+    number = np.arange(1000)
+    rows = pd.DataFrame(
+        {
+            "key": 0,
+            "who": [f"w{row % 20}" for row in number],
+            "size": 1.0,
+            "left": np.where(number % 2, "yes", "no"),
+        }
+    )
+    train, test = data.split(rows, UNNAMED, Split(test_size=0.2, seed=1))
     assert len(test) == 200 and (test["left"] == "yes").sum() == 100
+    assert train["who"].nunique() == test["who"].nunique() == 20
 
 
 def test_prepare_leaves_nothing_when_the_table_is_wrong(tmp_path: Path) -> None:

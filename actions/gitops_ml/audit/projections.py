@@ -1,6 +1,6 @@
 """What follows from the pointers, and must say the same: stage tags, GitHub Deployments, aliases in MLflow.
 
-How each is read stands in one function: :func:`newest_stage`, :func:`newest_deployment`, :func:`alias`.
+The server's own refs are read, not the clone's: :func:`newest_stage`. MLflow is asked under the Python that has it: :func:`alias`.
 """
 
 from __future__ import annotations
@@ -47,16 +47,6 @@ else:
 
 
 @dataclass(frozen=True)
-class Deployment:
-    """A deployment of an environment: what it was of, and how it ended."""
-
-    version: str
-    sha256: str
-    state: str
-    description: str
-
-
-@dataclass(frozen=True)
 class Alias:
     """What an alias in MLflow names: the number of a model version, and every tag of it and of its run."""
 
@@ -69,28 +59,6 @@ def newest_stage(scene: Scene, environment: str) -> tuple[str, str] | None:
     pattern = re.compile(rf"{re.escape(f'{scene.model}#{environment}#')}([1-9]\d*)")
     found = [(int(match[1]), name) for name in scene.tags if (match := pattern.fullmatch(name))]
     return (max(found)[1], scene.tags[max(found)[1]]) if found else None
-
-
-def newest_deployment(scene: Scene, environment: str) -> Deployment | None:
-    """The newest GitHub Deployment of an environment; None if there is none."""
-    api = scene.hub.api
-    newest = next(iter(api.pages("deployments", environment=environment)), None)
-    if newest is None:
-        return None
-    status = next(iter(api.pages(f"deployments/{newest['id']}/statuses")), None) or {}
-    payload = newest.get("payload") or {}
-    if isinstance(payload, str):  # GitHub gives back what it was given
-        try:
-            payload = json.loads(payload)
-        except ValueError:
-            payload = {}
-    said = payload if isinstance(payload, dict) else {}
-    return Deployment(
-        str(said.get("version") or ""),
-        str(said.get("sha256") or ""),
-        str(status.get("state") or "pending"),
-        str(status.get("description") or ""),
-    )
 
 
 def alias(root: Path, python: str, model: str, environment: str) -> Alias | None:
@@ -168,15 +136,16 @@ def _stage_tag(scene: Scene, environment: str, pointer: Pointer) -> Iterator[Fin
 
 
 def _deployment(scene: Scene, environment: str, pointer: Pointer) -> Iterator[Finding]:
-    newest = newest_deployment(scene, environment)
+    newest = scene.hub.deployment(environment)
     if newest is None:
         yield Finding(
             f"{environment} serves {pointer.version}, and GitHub knows no deployment of {environment}",
             "the page Deployments, and whoever listens to it, knows nothing of what is served",
             AGAIN,
         )
-    elif (newest.version, newest.sha256) != (pointer.version, pointer.sha256):
-        named = f"{newest.version or 'no version'} (sha256 {newest.sha256[:12] or 'unknown'})"
+    elif not newest.names(pointer.version, pointer.sha256):
+        version, sha256 = (str(newest.payload.get(key) or "") for key in ("version", "sha256"))
+        named = f"{version or 'no version'} (sha256 {sha256[:12] or 'unknown'})"
         yield Finding(
             f"the newest deployment of {environment} is of {named}; the pointer names {pointer.version} "
             f"({pointer.sha256[:12]})",
@@ -186,7 +155,7 @@ def _deployment(scene: Scene, environment: str, pointer: Pointer) -> Iterator[Fi
     elif newest.state != "success":
         because = f": {newest.description}" if newest.description else ""
         yield Finding(
-            f"the deployment of {pointer.version} to {environment} is {newest.state}, not success{because}",
+            f"the deployment of {pointer.version} to {environment} is {newest.state or 'pending'}, not success{because}",
             f"{environment} may still serve what was there before",
             AGAIN,
         )
