@@ -166,6 +166,48 @@ def test_a_machine_that_dies_in_deploy_leaves_nothing_half_done(
         world.healthy()
 
 
+def cut_off(world: World, workflow: str, effects: int, inputs: dict[str, str]) -> None:
+    """Start a workflow by hand, let its machine die behind its n-th effect, and press "Re-run all jobs"."""
+    world.loop.kill_after(effects, workflow)
+    world.loop.dispatch(f"{workflow}.yml", inputs)
+    (run,) = [one for one in world.settle() if one.name == workflow]
+    assert run.result == "killed", world.errors([run])
+    world.loop.rerun(run)
+    settled(world)
+
+
+def given_up(world: World, number: int) -> None:
+    """Close a pull request, and delete its branch."""
+    branch = world.repo.pull(number)["head"]["ref"]
+    world.api("PATCH", f"/pulls/{number}", {"state": "closed"})
+    world.api("DELETE", f"/git/refs/heads/{branch}")
+    world.repo.take_events()
+
+
+@pytest.mark.full
+def test_a_machine_that_dies_in_promote_or_roll_back_leaves_one_pull_request(world: World) -> None:
+    two_environments(world)
+    settled(world)
+    world.merge(offered(world, "deploy/staging", "v1.0.1", f"Serve {SLUG} v1.0.1 in staging"))
+    settled(world)
+    title = f"Serve {SLUG} v1.0.1 in production"
+    for effects in (1, 2):
+        given_up(world, offered(world, "deploy/production", "v1.0.1", title))
+        cut_off(world, "promote", effects, {"environment": "production", "version": "v1.0.1"})
+    world.merge(offered(world, "deploy/production", "v1.0.1", title))
+    settled(world)
+    for effects in (1, 2):
+        cut_off(world, "roll-back", effects, {"environment": "production"})
+        number = offered(world, "roll-back/production", "v1.0.0", "Roll production back to v1.0.0")
+        if effects == 1:
+            given_up(world, number)
+    world.merge(number)
+    settled(world)
+    shows(world, "production", "v1.0.0", "v1.0.1", "v1.0.0")
+    assert world.repo.open_pulls() == []
+    world.healthy()
+
+
 def what_is_there(world: World) -> dict[str, Any]:
     """All that a person could see of what is served."""
     data = world.repo.data

@@ -1,4 +1,4 @@
-"""The how-tos of publishing and storage work as written: their commands, in their order, on a published project."""
+"""The how-tos of publishing, storage and incidents work as written: their commands, in their order, on a published project."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.template.conftest import clean_environment
-from tests.workflows.world import ROOT, World
+from tests.workflows.world import ROOT, SLUG, World
 
 pytestmark = pytest.mark.change
 BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -54,10 +54,14 @@ def test_the_pages_work_as_written(world: World) -> None:
     world.git("remote", "set-url", "origin", world.repo.address(world.ada))
     dry, afterwards = blocks("publish.md", "publish --dry-run", "git switch -c my-change")
     pushed, pruned = blocks("storage.md", "storage verify", "storage prune")
+    look, why = blocks("incident.md", "gitops-ml status", "verify-verdict")
     printed = run(world, pushed)
     assert "nothing is lost" in printed or "object" in printed
     assert (clone / "models/model.skops").exists(), "storage pull brings the bytes that CI built"
     assert run(world, dry.splitlines()[0])
+    assert "v1.0.0" in run(world, look), "status and audit agree that all is well"
+    told = run(world, why)
+    assert "same" in told and f"{SLUG}#production#1" in told, told
     before = set(world.repo.branches())
     change, rest = afterwards.split("\n", 1)
     printed = run(

@@ -107,6 +107,29 @@ def test_closing_starts_the_cooldown_and_a_persons_commit_stays(world: World, so
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("effects", [1, 3, 5])
+def test_a_watch_that_was_cut_off_is_finished_by_the_next(world: World, source: Source, effects: int) -> None:
+    loop = world.loop
+    source.content = moved(source.content, 0.25)
+    loop.kill_after(effects, "drift")
+    loop.schedule("drift.yml")
+    (run,) = world.settle()
+    assert run.result == "killed", world.errors([run])
+    left = world.repo.head(BRANCH)
+    assert looked(world, lambda: loop.schedule("drift.yml")).ok
+    (pull,) = world.repo.open_pulls()
+    number, head = pull["number"], world.head(pull["number"])
+    assert left in (None, head), "what was pushed is found, and nothing is pushed twice"
+    assert pull["title"].startswith("Retrained after drift: ")
+    assert [one["name"] for one in pull["labels"]] == ["gitops-ml: retrain"]
+    assert world.status(number)[0] in ("success", "failure", "pending") and world.comment(number)
+    assert [one["context"] for one in world.repo.statuses(head)].count("gitops-ml/built") == 1
+    assert world.repo.issues() == []
+    assert state(world)["runs"][-1]["retrain"], "a run that was cut off is no run that acted"
+    world.healthy()
+
+
+@pytest.mark.full
 def test_no_pull_request_without_drift(world: World, source: Source) -> None:
     loop, good = world.loop, source.content
     # Nothing newer than what the model was trained on: unknown, never "stable".

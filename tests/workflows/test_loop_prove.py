@@ -19,6 +19,7 @@ from tests.demo.serving import free_port
 from tests.forge.access import Refused
 from tests.template.conftest import clean_environment
 from tests.workflows.edits import newer_rows
+from tests.workflows.test_loop_docs import blocks, run
 from tests.workflows.world import SLUG, World
 
 POINTER, STAGING = "deploy/production/model.yaml", "deploy/staging/model.yaml"
@@ -155,6 +156,14 @@ def test_back_to_an_earlier_version_by_hand_and_served_on_a_laptop(world: World,
     world.merge(offered["number"])
     world.settle()
     assert world.yaml("main", POINTER)["version"] == "v1.0.1"
+
+    world.fresh()
+    world.git("remote", "set-url", "origin", world.repo.address(world.ada))
+    run(world, *blocks("incident.md", "roll-back"))
+    (opened,) = world.repo.open_pulls()
+    assert opened["title"] == "Roll production back to v1.0.0", "docs/how-to/incident.md, as written"
+    world.api("PATCH", f"/pulls/{opened['number']}", {"state": "closed"})
+    world.repo.take_events()
 
     number = world.pull_request("back", point(POINTER, first), "Back to v1.0.0")
     passed(world, number, world.settle(), "v1.0.0", "production")
