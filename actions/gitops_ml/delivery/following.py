@@ -36,6 +36,7 @@ def due(desk: Desk, seen: Look, earlier: str, later: str) -> Pointer | None:
 def promotion(desk: Desk, seen: Look, later: str, content: Pointer) -> Offer:
     """The offer of what the environment before serves."""
     return serving(
+        desk.root,
         content,
         later,
         pointer_of(desk.root, seen.main, later),

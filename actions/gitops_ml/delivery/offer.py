@@ -12,20 +12,21 @@ from gitops_ml.contracts.pointer import Pointer
 from gitops_ml.contracts.training import Artifact
 from gitops_ml.delivery.champion import first_environment, pointer_of, pointer_path
 from gitops_ml.delivery.judgement import Word
-from gitops_ml.delivery.releases import Release, numbers, tag_of
+from gitops_ml.delivery.releases import OVERRIDDEN, Release, numbers, recorded, tag_of
 from gitops_ml.delivery.retired import refusal, retired
 from gitops_ml.delivery.served import history
 from gitops_ml.delivery.standing import Branch, put, request
 from gitops_ml.forge.client import Forge
 from gitops_ml.forge.opening import Opened
 from gitops_ml.forge.place import Place
+from gitops_ml.report.text import words
 
 LABEL = "gitops-ml: deploy"
 BACK = "To go back after a merge: run the workflow `roll-back`, and merge its pull request."
 PASSED = {
     "pass": "It passed every check.",
     "accepted": "It needed a person's approval, and has it.",
-    "override": "It passed with an override (overrides.yaml).",
+    "override": "It passed with an override",
 }
 
 
@@ -112,6 +113,7 @@ def offer(
         return None, refused
     served = pointer_of(root, main, environment)
     made = serving(
+        root,
         content,
         environment,
         served,
@@ -169,8 +171,16 @@ def release_url(place: Place, content: Pointer) -> str:
     return f"{place.web}/releases/tag/{tag_of(content.model, content.version)}"
 
 
+def _passed(root: Path, content: Pointer) -> str:
+    """How it passed the gate; of an override, who answers for what, as the version's tag records it."""
+    if content.verdict != "override":
+        return PASSED[content.verdict]
+    said = recorded(root, tag_of(content.model, content.version), OVERRIDDEN)
+    return f"{PASSED['override']} (overrides.yaml){f': {words(said)}' if said else ''}."
+
+
 def serving(
-    content: Pointer, environment: str, served: Pointer | None, why: str, url: str, status: str
+    root: Path, content: Pointer, environment: str, served: Pointer | None, why: str, url: str, status: str
 ) -> Offer:
     """The offer that moves an environment forward. ``url``: of the release; ``why``: this version, in words."""
     now = (
@@ -181,7 +191,7 @@ def serving(
     source = "The next release updates" if content.promoted_from is None else "The next promotion updates"
     body = (
         f"### Serve [{content.version}]({url}) in {environment}\n\n"
-        f"{now} {PASSED[content.verdict]} Why this version: {why}.\n\n"
+        f"{now} {_passed(root, content)} Why this version: {why}.\n\n"
         f"Only `{pointer_path(environment)}` changes: sha256 `{content.sha256}`, the bytes that were judged and released "
         f"as [{content.version}]({url}), from commit {content.revision}.\n\n"
         f"Next: merge it to serve this version. {source} this pull request; closing it keeps what is served, and stays "

@@ -86,7 +86,7 @@ def promote(desk: Desk, seen: Look, at: Aim, proofs: Proofs) -> Opened:
     else:
         status = f"{at.content.version} is proven for {at.environment}; only the pointer changes"
         url = release_url(desk.forge.place, at.content)
-        made = serving(at.content, at.environment, at.served, "somebody asked for it", url, status)
+        made = serving(desk.root, at.content, at.environment, at.served, "somebody asked for it", url, status)
     opened, line = propose(desk.root, desk.forge, desk.token, seen.main, made)
     return Opened(opened.number, opened.url, [line])
 

@@ -20,13 +20,14 @@ from gitops_ml.delivery.judgement import (
     Case,
     Judged,
     Word,
+    answered_for,
     brought,
     brought_alone,
     judged,
     policy_revision,
 )
 from gitops_ml.delivery.offer import offer, pointer
-from gitops_ml.delivery.releases import Release, model_sha256, newest, recorded, releases, tag_of
+from gitops_ml.delivery.releases import OVERRIDDEN, Release, model_sha256, newest, recorded, releases, tag_of
 from gitops_ml.delivery.standing import Occupied
 from gitops_ml.delivery.survey import Desk, Survey, complete, plan, survey
 from gitops_ml.errors import Fault
@@ -166,6 +167,8 @@ def _tag(desk: Desk, look: Survey, candidate: Candidate, verdict: Verdict, word:
             f"lock: {candidate.lock}\nverdict: {word}\nverdict-digest: {verdict.digest()}\n"
             f"suite: {verdict.inputs.suite}\n"
         )
+        argued = answered_for(verdict)
+        message += f"{OVERRIDDEN}: {argued}\n" if argued else ""
         try:
             desk.forge.create_tag(tag, look.commit, message)
         except Fault:

@@ -115,6 +115,7 @@ def rule(task: Task, alone: Callable[[], bool]) -> Ruling:
 
 
 def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool]) -> Ruling:
+    from gitops_ml.delivery.handed_over import handed_over
     from gitops_ml.drift.sealed import tables
     from gitops_ml.gate.beside import beside
     from gitops_ml.gate.judge import judge
@@ -141,6 +142,7 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
                 scores_digest=task.scores_digest,
                 protected=guarded,
                 alone=lone,
+                handed_over=handed_over(task.root, "HEAD"),
             )
         except Fault as fault:  # evidence that disagrees, or a file of people that is not valid
             raise Forged(str(fault)) from None
