@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops_ml.audit.said import Finding, Note, Passed, Said
+from gitops_ml.audit.said import Finding, Note, Said
 from gitops_ml.audit.scene import Scene
 from gitops_ml.delivery import tree
 from gitops_ml.policy.tally import tally
@@ -16,7 +16,6 @@ def overrides(scene: Scene) -> Iterator[Said]:
     """Every override behind a served model still holds; and how many entries there are."""
     found = tally(tree.plain(scene.root, scene.main, FILE), f"{FILE} of main", scene.now.date())
     if not found.line:
-        yield Passed(f"main has no entries in {FILE}")
         return
     yield Note(f"{FILE}: {found.line}")
     for environment, pointer in scene.served():

@@ -25,7 +25,7 @@ class Entry:
 
     ``id``: as it stands there, with ``<...>`` for what differs. ``keys``: of policy.yaml, dotted. ``ids``: what the
     verdict calls it under a policy; none: it is off. ``severity``: of a failure; where one check can mean two things,
-    the worse. ``on``: the line of policy.yaml that turns it on; "" where it always is. ``stop``: the line that makes a
+    the worse. ``on``: the line of policy.yaml that turns it on; "" where it always is, or comes with another. ``stop``: the line that makes a
     note stop a model; "" where it never does. ``kinds``: of prediction that it is defined for.
     ``waits``: it is a note until production has changed hands (:mod:`gitops_ml.delivery.handed_over`).
     """
@@ -84,7 +84,6 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry(
         "slices/few", "which groups are too small?", ("min_slice_rows",), _is("note"),
         lambda policy, schema: ["slices/few"] if policy.slices else [],
-        on="slices: [{column: <column>}]",
     ),
     Entry(
         "calibration", "can scores be read as shares?", ("calibration",),

@@ -124,10 +124,10 @@ def _type(schema: Mapping[str, Any], field: Mapping[str, Any]) -> str:
         return " or ".join(str(one) for one in field.get("enum", [field.get("const")]))
     kind = field.get("type")
     if kind == "array":
-        return f"list of {_type(schema, field.get('items', {}))}"
+        return f"list; each: {_type(schema, field.get('items', {}))}"
     if kind == "object":
         if field.get("properties") is not None:
-            return "keys"
+            return "an entry of the keys below"
         entries = [field.get("additionalProperties"), *field.get("patternProperties", {}).values()]
         held = next((one for one in entries if isinstance(one, Mapping)), {})
         return f"name -> {_type(schema, held)}"
@@ -138,5 +138,5 @@ def _type(schema: Mapping[str, Any], field: Mapping[str, Any]) -> str:
         "null": "null",
         "boolean": "true or false",
     }
-    bounds = [f"{said} {field[key]:g}" for key, said in BOUNDS.items() if key in field]
+    bounds = [f"{said} {field[key]:,}" for key, said in BOUNDS.items() if key in field]
     return " ".join([words.get(str(kind), "anything"), ", ".join(bounds)]).strip()

@@ -95,6 +95,7 @@ def entry(root: Path, asked: Asked, today: date | None = None) -> Override:
     reason = " ".join(asked.reason.split())
     if sum(letter.isalpha() for letter in reason) < 10:
         raise Fault("the reason is too short: say in at least 10 letters why it is right all the same.")
+    last = last_day(asked.expires, today or datetime.now(UTC).date())
     owner = asked.owner or shell.ask_git(root, "config", "user.name") or ""
     if not owner.strip():
         raise Fault("nobody answers for it: git has no user.name here. Say who: --owner NAME")
@@ -104,7 +105,6 @@ def entry(root: Path, asked: Asked, today: date | None = None) -> Override:
             f"--model {model}: the whole sha256 of the model is needed, 64 hexadecimal digits. The comment of the pull "
             "request shows it."
         )
-    last = last_day(asked.expires, today or datetime.now(UTC).date())
     return Override(check=asked.check, sha256=model, owner=owner.strip(), reason=reason, expires=last)
 
 

@@ -17,7 +17,9 @@ def text(policy: PolicyFile, schema: SchemaFile, width: int, handed_over: bool =
     waits = [one for one in found if one.stops and not handed_over and one.entry.waits]
     stops = [one for one in found if one.stops and one not in waits]
     tells = [one for one in found if one.ids and not one.stops]
-    off = [one for one in found if not one.ids]
+    off = [
+        one for one in found if not one.ids and one.entry.on
+    ]  # without a line to turn it on, it adds to another
     column = max(len(", ".join(one.ids) or one.entry.id) for one in found)
     column = min(column, 34)
     lines = _part("stops a model", stops, column, width)
