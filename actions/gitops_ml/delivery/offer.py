@@ -12,7 +12,7 @@ from gitops_ml.contracts.pointer import Pointer
 from gitops_ml.contracts.training import Artifact
 from gitops_ml.delivery.champion import first_environment, pointer_of, pointer_path
 from gitops_ml.delivery.judgement import Word
-from gitops_ml.delivery.releases import OVERRIDDEN, Release, numbers, recorded, tag_of
+from gitops_ml.delivery.releases import Release, numbers, tag_of
 from gitops_ml.delivery.retired import refusal, retired
 from gitops_ml.delivery.served import history
 from gitops_ml.delivery.standing import Branch, put, request
@@ -26,7 +26,7 @@ BACK = "To go back after a merge: run the workflow `roll-back`, and merge its pu
 PASSED = {
     "pass": "It passed every check.",
     "accepted": "It needed a person's approval, and has it.",
-    "override": "It passed with an override",
+    "override": "It passed with an override (overrides.yaml).",
 }
 
 
@@ -101,6 +101,7 @@ def offer(
     content: Pointer,
     why: str,
     url: str,
+    argued: str | None = None,
 ) -> tuple[Opened | None, str]:
     """A release's own offer, to the first environment; nothing where :func:`declined` says why.
 
@@ -113,13 +114,13 @@ def offer(
         return None, refused
     served = pointer_of(root, main, environment)
     made = serving(
-        root,
         content,
         environment,
         served,
         why,
         url,
         f"{content.version} was judged and released; only the pointer changes",
+        argued,
     )
     return propose(root, forge, token, main, made)
 
@@ -171,18 +172,22 @@ def release_url(place: Place, content: Pointer) -> str:
     return f"{place.web}/releases/tag/{tag_of(content.model, content.version)}"
 
 
-def _passed(root: Path, content: Pointer) -> str:
-    """How it passed the gate; of an override, who answers for what, as the version's tag records it."""
-    if content.verdict != "override":
-        return PASSED[content.verdict]
-    said = recorded(root, tag_of(content.model, content.version), OVERRIDDEN)
-    return f"{PASSED['override']} (overrides.yaml){f': {words(said)}' if said else ''}."
-
-
 def serving(
-    root: Path, content: Pointer, environment: str, served: Pointer | None, why: str, url: str, status: str
+    content: Pointer,
+    environment: str,
+    served: Pointer | None,
+    why: str,
+    url: str,
+    status: str,
+    argued: str | None = None,
 ) -> Offer:
-    """The offer that moves an environment forward. ``url``: of the release; ``why``: this version, in words."""
+    """The offer that moves an environment forward. ``url``: of the release; ``why``: this version, in words.
+
+    ``argued``: who answers for which check, where it passed with an override.
+    """
+    passed = PASSED[content.verdict] + (
+        f" {words(argued)}." if argued and content.verdict == "override" else ""
+    )
     now = (
         f"Now **{served.version}** (sha256 `{served.sha256[:8]}`) is served."
         if served
@@ -191,7 +196,7 @@ def serving(
     source = "The next release updates" if content.promoted_from is None else "The next promotion updates"
     body = (
         f"### Serve [{content.version}]({url}) in {environment}\n\n"
-        f"{now} {_passed(root, content)} Why this version: {why}.\n\n"
+        f"{now} {passed} Why this version: {why}.\n\n"
         f"Only `{pointer_path(environment)}` changes: sha256 `{content.sha256}`, the bytes that were judged and released "
         f"as [{content.version}]({url}), from commit {content.revision}.\n\n"
         f"Next: merge it to serve this version. {source} this pull request; closing it keeps what is served, and stays "

@@ -87,7 +87,7 @@ def release(desk: Desk, built: Built | None) -> Outcome:
     url = _publish(desk, look, look.tagged, candidate.model, ruling.why, verdict, measured, bento=built.bento)
     outcome.version = look.tagged.version
     outcome.lines.append(f"{look.tagged.version} is released: {url} ({look.decision.why})")
-    _offer(desk, look, look.tagged, candidate.model, word, url, outcome)
+    _offer(desk, look, look.tagged, candidate.model, word, url, outcome, answered_for(verdict))
     return outcome
 
 
@@ -215,7 +215,14 @@ def _publish(
 
 
 def _offer(
-    desk: Desk, look: Survey, given: Release, model: Artifact, word: Word, url: str, outcome: Outcome
+    desk: Desk,
+    look: Survey,
+    given: Release,
+    model: Artifact,
+    word: Word,
+    url: str,
+    outcome: Outcome,
+    argued: str = "",
 ) -> None:
     """The pull request of the pointer, unless a newer version is offered already."""
     last = newest(desk.root, look.model, look.main)
@@ -223,9 +230,10 @@ def _offer(
         outcome.lines.append(f"{last.version} is newer, so {given.version} is not offered")
         return
     why = recorded(desk.root, given.tag, "why") or look.decision.why
+    argued = recorded(desk.root, given.tag, OVERRIDDEN) or argued
     content = pointer(look.model, given, model, word)
     try:
-        request, line = offer(desk.root, desk.forge, desk.token, look.main, content, why, url)
+        request, line = offer(desk.root, desk.forge, desk.token, look.main, content, why, url, argued)
     except Occupied as occupied:
         # The version is released; what is served stays as it is until a person decides.
         outcome.lines.append(str(occupied))
