@@ -371,7 +371,7 @@ def test_which_answers_and_how_grave_policy_says() -> None:
     # A key that was never written into the file is as unknown as one that says so.
     gone = replace(given, card=given.card.model_copy(update={"answers": {}}) if given.card else None)
     assert "not there yet" in one(judge(gone), "card/answers").reason
-    with pytest.raises(Fault, match="model_card.yaml has no key 'mood'"):
+    with pytest.raises(Fault, match=r"model_card\.yaml has no key 'mood'"):
         PolicyFile.parse(
             {"version": 1, "environments": ["production"], "card": {"required": ["mood"]}}, "policy"
         )

@@ -105,7 +105,7 @@ def test_the_same_again_changes_nothing_and_says_so(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ['it\'s: #1 & "agreed upon" {no}', "naïve – 名前, abcdefghij", "two\nlines of good reason"]
+    "reason", ['it\'s: #1 & "agreed upon" {no}', "naïve — 名前, abcdefghij", "two\nlines of good reason"]
 )
 def test_any_words_survive(project: Path, reason: str) -> None:
     assert written(project, reason=reason, owner="Ada: @x").overrides[0].reason == " ".join(reason.split())

@@ -20,7 +20,6 @@ def comment(verdict: Verdict, context: Context) -> str:
     first = [
         f"{MARKER}\n### {summary.heading(verdict)}",
         _rules(verdict),
-        _overridden(verdict),
         _lead(verdict, context),
         _reasons(verdict),
         figures(verdict),
@@ -52,12 +51,6 @@ def _rules(verdict: Verdict) -> str:
     )
 
 
-def _overridden(verdict: Verdict) -> str:
-    """What failed and was argued away comes before what speaks for the model: a reviewer approves this, above all."""
-    argued = [one for one in verdict.checks if one.override is not None]
-    return "\n".join(f"- **☑️ Overridden:** {_reason(one)} Because: {words(one.override)}" for one in argued)
-
-
 def _lead(verdict: Verdict, context: Context) -> str:
     """The one sentence or two that explain the verdict."""
     # A comparison that stands in the way is told below, among the reasons.
@@ -81,11 +74,13 @@ def _lead(verdict: Verdict, context: Context) -> str:
 
 
 def _reasons(verdict: Verdict) -> str:
-    """Everything that stands in the way, numbered; then notes that failed."""
+    """Everything that stands in the way, numbered; then what was overridden, and notes that failed."""
     left = [one for one in summary.in_the_way(verdict) if one.id != "protected"]
     lines = [f"{number}. {_reason(one)}" for number, one in enumerate(left, start=1)]
+    others = [one for one in verdict.checks if one.override is not None]
+    said = [f"- **Overridden:** {_reason(one)} Because: {words(one.override)}" for one in others]
     notes = [one for one in verdict.checks if one.severity == "note" and one.outcome != "pass"]
-    said = [f"- **Note:** {words(one.reason)}" for one in notes]
+    said += [f"- **Note:** {words(one.reason)}" for one in notes]
     return "\n\n".join("\n".join(part) for part in (lines, said) if part)
 
 
