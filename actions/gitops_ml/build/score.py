@@ -64,6 +64,8 @@ def score(
     ``also``: further sets of rows, by name; both predict those of them that the candidate was not trained on, and what
     keeps them from it is written down. ``install``: the command that makes a champion's environment (default: uv sync).
     """
+    from gitops_ml.build import shuffled
+
     sealed = opened(candidate, digest)
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -104,6 +106,12 @@ def score(
                     f"the new model cannot be scored, so it cannot be judged: {fault}\n"
                     "Try it: python -m <package>.score --model models/model.skops --input TABLE --output out.parquet"
                 ) from None
+            own = functools.partial(predict, head, python or python_of(head), rows=rows, count=count)
+            ask = functools.partial(own, revision=sealed.head, seconds=seconds)
+            shuffles = shuffled.shuffled(
+                shuffled.asked(base, sealed.head), candidate, sealed, head, desk, partial,
+                python or python_of(head), ask, execute, seconds,
+            )  # fmt: skip
             for extra in extras:
                 ask = functools.partial(predict, head, python or python_of(head), model, sealed.model.sha256)
                 extra.challenger = extra.asked(ask, partial, "challenger", sealed.head, seconds)
@@ -122,6 +130,7 @@ def score(
             challenger=challenger,
             champion=champion,
             also=[extra.told(champion) for extra in extras],
+            shuffled=shuffles,
         )
         if manifest != (digest or manifest):
             raise Fault("the candidate changed while its code ran. Look at that code.")

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from gitops_ml.contracts.base import Contract
+from gitops_ml.contracts.data_policy import Data, Leakage
 from gitops_ml.contracts.evaluation import Kind
 from gitops_ml.contracts.pointer import Version
 from gitops_ml.contracts.verdict import Severity
@@ -222,6 +223,9 @@ class PolicyFile(Contract):
     calibration: Calibration = Field(default=Calibration(), description="Scores that can be read as shares")
     flips: Flips = Field(default=Flips(), description="Predictions that change")
     fairness: Fairness = Field(default=Fairness(), description="Groups of people, treated alike")
+    data: Data = Field(default=Data(), description="Today's rows against the champion's")
+    leakage: Leakage = Field(default=Leakage(), description="Answers that training must not know")
+    contract: Severity = Field(default="note", description="What it means that callers would have to change")
 
     @field_validator("environments")
     @classmethod

@@ -46,6 +46,14 @@ class Also(Contract):
     error: str | None = Field(description="Why predictions are missing; null: none are")
 
 
+class Shuffled(Contract):
+    """Predictions of the test rows by models that were trained on a shuffled target. Judged where policy.yaml asks for it."""
+
+    seed: int = Field(ge=0, description="Of the shuffles")
+    scored: list[Scored] = Field(description="One for each shuffle, in order")
+    error: str | None = Field(description="Why there are fewer than were asked for; null: all are here")
+
+
 class Scores(Contract):
     """The whole file."""
 
@@ -55,3 +63,6 @@ class Scores(Contract):
     challenger: Scored = Field(description="The candidate's predictions")
     champion: Champion | None = Field(description="Null: nothing was released yet (first model)")
     also: list[Also] = Field(default=[], description="Further sets of rows, each by name")
+    shuffled: Shuffled | None = Field(
+        default=None, description="Models of a shuffled target; null: policy.yaml does not ask for them"
+    )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from gitops_ml.contracts.verdict import Check, Inputs, Overall, Verdict
 from gitops_ml.gate import checks as check
 from gitops_ml.gate.calibration import calibration
+from gitops_ml.gate.data import data
 from gitops_ml.gate.evidence import Evidence, Forged
 from gitops_ml.gate.fairness import fairness
 from gitops_ml.gate.flips import flips
+from gitops_ml.gate.leakage import leakage
 from gitops_ml.gate.metrics import agrees, measure
 from gitops_ml.gate.sample import Sample
 from gitops_ml.gate.table import Table
@@ -25,6 +27,8 @@ def judge(evidence: Evidence) -> Verdict:
         *calibration(evidence, table),
         *flips(evidence, table),
         *fairness(evidence, table),
+        *data(evidence),
+        *leakage(evidence, table),
         check.schema(evidence),
         check.card(evidence),
         *check.protected(evidence),

@@ -141,6 +141,7 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
                 scores_digest=task.scores_digest,
                 protected=guarded,
                 alone=lone,
+                history=task.root,
             )
         except Fault as fault:  # evidence that disagrees, or a file of people that is not valid
             raise Forged(str(fault)) from None
