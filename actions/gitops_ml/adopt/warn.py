@@ -14,12 +14,13 @@ FEW_OF_CLASS = 20
 
 
 def leak_text(column: str, score: float, classification: bool) -> str:
-    """The warning, with both ways out."""
+    """The warning, with the ways out; the gate lets such a column pass where schema.yaml says why it is known."""
     measure = f"AUC {score:.3f}" if classification else f"correlation {score:.3f}"
     return (
         f"{column} alone predicts the target ({measure}). If it is known only afterwards, it must not be a feature:\n"
         f"    uv run gitops-ml adopt --drop {quoted(column)}\n"
-        f"    or keep it in the data only: uv run gitops-ml schema set {quoted(column)} --unavailable"
+        f"    or keep it in the data only: uv run gitops-ml schema set {quoted(column)} --unavailable\n"
+        f"    If it is known when predicting, say why: uv run gitops-ml schema set {quoted(column)} --available --reason WHY"
     )
 
 

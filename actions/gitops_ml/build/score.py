@@ -106,12 +106,14 @@ def score(
                     f"the new model cannot be scored, so it cannot be judged: {fault}\n"
                     "Try it: python -m <package>.score --model models/model.skops --input TABLE --output out.parquet"
                 ) from None
-            own = functools.partial(predict, head, python or python_of(head), rows=rows, count=count)
-            ask = functools.partial(own, revision=sealed.head, seconds=seconds)
+            own = python or python_of(head)
+            ask = functools.partial(
+                predict, head, own, rows=rows, count=count, revision=sealed.head, seconds=seconds
+            )
+            want = shuffled.asked(base, sealed.head)
             shuffles = shuffled.shuffled(
-                shuffled.asked(base, sealed.head), candidate, sealed, head, desk, partial,
-                python or python_of(head), ask, execute, seconds,
-            )  # fmt: skip
+                want, candidate, sealed, head, desk, partial, own, ask, execute, seconds
+            )
             for extra in extras:
                 ask = functools.partial(predict, head, python or python_of(head), model, sealed.model.sha256)
                 extra.challenger = extra.asked(ask, partial, "challenger", sealed.head, seconds)

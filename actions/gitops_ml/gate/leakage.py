@@ -72,7 +72,8 @@ def _alone(evidence: Evidence, table: Table) -> Check:
     total = rows.test + (rows.train or 0)
     more: dict[str, Any] = {}
     if found:
-        more |= {"found": len(found), "columns": [asdict(one) for one in found[:LISTED]]}
+        more |= {"found": len(found), "measure": measure(evidence.new_schema)}
+        more |= {"columns": [asdict(one) for one in found[:LISTED]]}
     if decides == "champion":
         more["champion"] = learnt
     if total > rows.looked >= LEAST:

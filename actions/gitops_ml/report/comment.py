@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gitops_ml.card.markdown import folded, table
 from gitops_ml.contracts.verdict import Check, Verdict
-from gitops_ml.report import summary
+from gitops_ml.report import rows, summary
 from gitops_ml.report.asking import APPROVE, answer, entries, fenced
 from gitops_ml.report.changed import data_table, params_table, what_changed
 from gitops_ml.report.context import MARKER, Context
@@ -29,6 +29,7 @@ def comment(verdict: Verdict, context: Context) -> str:
     spare = [
         _checks(verdict),
         *details(verdict),
+        rows.data_details(verdict),
         folded("More pictures", _pictures(context, context.pictures[PICTURES:]))
         if _pictures(context, context.pictures[PICTURES:])
         else "",
@@ -87,7 +88,9 @@ def _reasons(verdict: Verdict) -> str:
 def _reason(one: Check) -> str:
     title = summary.short(one)
     # The check's own sentence repeats figures and names for those who read verdict.json; here they are set for people.
-    said = margin(one) if one.id.startswith(("quality/", "secondary/")) else words(one.reason)
+    said = (
+        margin(one) if one.id.startswith(("quality/", "secondary/")) else rows.said(one) or words(one.reason)
+    )
     return f"**{words(title[:1].upper() + title[1:], 120)}.** {said}"
 
 

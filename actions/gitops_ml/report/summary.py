@@ -7,6 +7,7 @@ from typing import Literal
 from gitops_ml.card.markdown import number
 from gitops_ml.card.names import NAMES
 from gitops_ml.contracts.verdict import Check, Verdict
+from gitops_ml.report import rows
 from gitops_ml.report.text import clip, words
 
 State = Literal["success", "pending", "failure"]
@@ -85,7 +86,7 @@ def short(one: Check) -> str:
         column = clip(one.id.partition("/")[2], 40)
         sure = "groups of" if one.outcome == "fail" else "it is unknown whether groups of"
         return f"{sure} {column} are {'not ' if one.outcome == 'fail' else ''}treated alike"
-    return {
+    return rows.short(one) or {
         "slices": "some slices could not be looked at",
         "flips": "more predictions change than policy.yaml allows",
         "rows/unseen": "some test rows are of classes it never saw",
@@ -105,7 +106,7 @@ def step(one: Check) -> str:
         return "change data, features or params until the limit is reached"
     if one.id == "slices":
         return "look at the rows of that slice: what changed in data, features or params reached them"
-    return f"see to: {words(one.title, 120)}"
+    return rows.step(one) or f"see to: {words(one.title, 120)}"
 
 
 def mark(one: Check) -> str:
