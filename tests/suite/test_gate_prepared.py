@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.suite import judged
+from tests.suite import judged, runs
+from tests.template.tables import TABLES
 
+from gitops_ml.adopt.plan import Asked, make_plan
+from gitops_ml.adopt.read import read_table
 from gitops_ml.contracts.schema import SchemaFile
+from gitops_ml.gate.data import data
 from gitops_ml.gate.prepared import Prepared, by_chance, measured
 from gitops_ml.rows import alone
 from gitops_ml.rows.equal import combined, hashes
@@ -300,3 +309,60 @@ def test_the_shipped_sample_has_no_leak(tmp_path: Path) -> None:
     rows = found(tmp_path, table.slice(0, 427), table.slice(427), of)
     assert 0.97 < max(rows.alone.values()) < alone.LEAK
     assert rows.overlap is not None and rows.overlap.rows == 0
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if name != "200,000 rows"])
+def test_honest_tables_of_every_shape_pass(tmp_path: Path, name: str) -> None:
+    """The tables that projects are generated with: as adoption types them, drawn apart at random."""
+    make, file, asked = TABLES[name]
+    frame = make()
+    frame.to_csv(tmp_path / file, index=False) if file.endswith(".csv") else frame.to_parquet(tmp_path / file)
+    options = {key.removeprefix("--"): value for key, value in zip(asked[::2], asked[1::2], strict=True)}
+    of = make_plan(read_table(tmp_path / file), Asked(**options), None).schema
+    for column, entry in of.columns.items():
+        if entry.type == "datetime":
+            frame[column] = pd.to_datetime(frame[column])
+    frame = frame[frame[of.target].notna()].reset_index(drop=True)
+    test = np.random.default_rng(6).random(len(frame)) < 0.25
+    parts = [
+        pa.Table.from_pandas(frame[side].astype({of.target: object}).infer_objects(), preserve_index=False)
+        for side in (~test, test)
+    ]
+    rows = found(tmp_path, parts[0], parts[1], of)
+    given = replace(judged.evidence(prepared=rows), champion=None, past=None)
+    assert max(rows.alone.values()) < alone.LEAK and not rows.skipped
+    assert data(given)[1].outcome == "pass", data(given)[1].reason
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_neither_hash_seed_nor_threads_change_a_figure(tmp_path: Path, kind: str) -> None:
+    draw = np.random.default_rng(7)
+    x = draw.normal(size=3000)
+    cells = {"x": x + draw.normal(size=3000), "city": [f"c{one}" for one in draw.integers(0, 90, 3000)]}
+    table = pa.table({**cells, "churned": labels(x > 0) if kind == "binary" else x})
+    of = schema(kind, x=FEATURE, city={"role": "feature", "type": "category"})
+    found(tmp_path, table.slice(0, 2000), table.slice(2000), of)
+    (tmp_path / "schema.json").write_text(of.model_dump_json())
+    code = (
+        "import sys; from pathlib import Path; from gitops_ml.contracts.schema import SchemaFile; "
+        "from gitops_ml.gate.prepared import measured; import pyarrow; pyarrow.set_cpu_count(int(sys.argv[1])); "
+        "print(measured(Path('train.parquet'), Path('test.parquet'), SchemaFile.read('schema.json'), 0.6))"
+    )
+    said = set()
+    for seed, threads in (("0", "1"), ("1", "8")):
+        env = {
+            **os.environ,
+            "PYTHONHASHSEED": seed,
+            "OMP_NUM_THREADS": threads,
+            "PYTHONPATH": str(runs.ACTIONS),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code, threads],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said.add(done.stdout)
+    assert len(said) == 1 and "alone={'city'" in said.pop()
