@@ -313,7 +313,12 @@ def overlapping(
     old = profile()
     if before is not None:
         old = old.model_copy(update={"overlap": Share(rows=0, share=before)})
-    changes: dict[str, Any] = {"prepared": prepared(of, overlap=Overlap(rows, of, chance)), **more}
+    honest = old.model_copy(update={"overlap": Share(rows=rows, share=rows / of)})
+    changes: dict[str, Any] = {
+        "prepared": prepared(of, overlap=Overlap(rows, of, chance)),
+        "profile": honest,
+        **more,
+    }
     if before is None:
         changes |= {"champion": None, "past": None}
     else:
@@ -337,6 +342,14 @@ def test_what_the_champion_had_is_no_news() -> None:
     assert overlapping(300, before=0.29).outcome == "pass"
     check = overlapping(300, before=0.1)
     assert check.outcome == "fail" and check.champion == 0.1 and "the champion's: 10.0%" in check.reason
+
+
+def test_a_profile_that_claims_copies_which_are_not_there_is_no_room_for_later_ones() -> None:
+    for claimed, outcome in ((0.12, "pass"), (0.121, "fail")):
+        told = profile().model_copy(update={"overlap": Share(rows=0, share=claimed)})
+        check = overlapping(100, before=0.1, profile=told)
+        assert check.outcome == outcome
+    assert "reports/data_profile.json says 12.1%" in check.reason
 
 
 def test_honest_copies_pass_and_planted_ones_do_not() -> None:
