@@ -200,7 +200,7 @@ def test_a_visit_commits_keeps_records_comments_and_says_so_last(
     names = [one[0:2] for one in state["statuses"]["<topic~0>"]]
     assert names == [["gitops-ml", "success"], ["gitops-ml/built", "success"]], "newest first"
     assert list(state["bytes"]) == ["refs/dvc/pr/1"] and state["pushes"] == {"refs/dvc/pr/1": "1"}
-    assert len(state["bytes"]["refs/dvc/pr/1"].splitlines()) == 3
+    assert len(state["bytes"]["refs/dvc/pr/1"].splitlines()) == 4
     (comment,) = state["comments"][1]
     assert "✅ Pass" in comment
     effects = [call for call in told_.calls if call.effect]
