@@ -403,7 +403,7 @@ def test_two_runs_that_keep_bytes_at_once_lose_none(
         at.hub.faults.add("lost-race", ref="refs/dvc/pr/1", files=other)
         told_.story.run(at, told_.handed)
         listed = at.repo.git.text("ls-tree", "-r", "--name-only", "refs/dvc/pr/1").splitlines()
-        assert len(listed) == 4 and next(iter(other)) in listed
+        assert len(listed) == 5 and next(iter(other)) in listed
         assert at.status(at.head("topic"))[0] == "success"
 
 
