@@ -30,6 +30,7 @@ class Champion(Contract):
     sha256: Sha256 = Field(description="Of its bytes")
     scored: Scored | None = Field(description="Its predictions; null: it could not be scored on these rows")
     error: str | None = Field(description="Why it could not be scored; null: it was")
+    size: int | None = Field(default=None, ge=0, description="Of its bytes; null: they are not to be had")
 
 
 class Also(Contract):
@@ -55,3 +56,6 @@ class Scores(Contract):
     challenger: Scored = Field(description="The candidate's predictions")
     champion: Champion | None = Field(description="Null: nothing was released yet (first model)")
     also: list[Also] = Field(default=[], description="Further sets of rows, each by name")
+    timings: Sha256 | None = Field(
+        default=None, description="Of timings.json beside this file; null: nothing was measured"
+    )

@@ -24,11 +24,15 @@ class Forged(Fault):
 
 @dataclass(frozen=True)
 class Player:
-    """A model that takes part, with its predictions of the test rows; without them, ``error`` says why."""
+    """A model that takes part, with its predictions of the test rows; without them, ``error`` says why.
+
+    ``size``: of its bytes; None: they are not to be had.
+    """
 
     side: Side
     predictions: pd.DataFrame | None
     error: str | None = None
+    size: int | None = None
 
 
 @dataclass(frozen=True)

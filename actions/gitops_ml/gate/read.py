@@ -24,6 +24,7 @@ from gitops_ml.contracts.overrides import OverridesFile
 from gitops_ml.contracts.policy import PolicyFile
 from gitops_ml.contracts.schema import SchemaFile
 from gitops_ml.contracts.scores import Scored, Scores
+from gitops_ml.contracts.timings import Timings
 from gitops_ml.contracts.verdict import Measurements, Side
 from gitops_ml.errors import Fault
 from gitops_ml.gate.chain import AGAIN, Source, plain
@@ -102,6 +103,7 @@ def gather(
                 predictions=given.challenger.sha256,
             ),
             predictions_of(scores, given.challenger, len(truth), "challenger"),
+            size=sealed.model.size,
         ),
         champion=_champion(scores, given, len(truth)),
         metrics=source.report(METRICS, Metrics),
@@ -116,20 +118,42 @@ def gather(
     )
 
 
-def measurements(candidate: Path, scores: Path, champion_bytes: int | None = None) -> Measurements:
-    """What clocks and scales said, of folders that :func:`gather` has checked."""
+def measurements(candidate: Path, scores: Path, evidence: Evidence | None = None) -> Measurements:
+    """What clocks and scales said, of folders that :func:`gather` has checked. Raises :class:`Forged`.
+
+    ``evidence``: by whose policy and overrides it is judged; None: not at all, as at a release: the merge was the approval.
+    """
+    from gitops_ml.gate.clocks import cost, judged
+
     sealed, given = Candidate.read(candidate / "manifest.json"), Scores.read(scores / "manifest.json")
+    timings = None if given.timings is None else _timings(scores, given.timings)
+    took = sum(sealed.seconds.values()) if sealed.stages else None
     seconds = {"challenger": given.challenger.seconds}
     if given.champion and given.champion.scored:
         seconds["champion"] = given.champion.scored.seconds
     size = {"challenger": sealed.model.size}
+    if given.champion and given.champion.size is not None:
+        size["champion"] = given.champion.size
     return Measurements(
         version=1,
         platform=sealed.platform,
         build_seconds=sealed.seconds,
         score_seconds=seconds,
-        model_bytes=size | ({} if champion_bytes is None else {"champion": champion_bytes}),
+        model_bytes=size,
+        timings=timings,
+        cost=None if evidence is None or took is None else cost(took, evidence.policy.budgets),
+        checks=[]
+        if evidence is None
+        else judged(evidence.policy.budgets, timings, took, evidence.overrides, sealed.model.sha256),
     )
+
+
+def _timings(scores: Path, sha256: str) -> Timings:
+    """What the score job's clock said, if it is what that job wrote."""
+    name = "timings.json"
+    if _sha256(_bytes_of(scores, name)) != sha256:
+        raise Forged(f"{name} is not what the score job wrote: changed or swapped. {AGAIN}")
+    return Timings.read(scores / name)
 
 
 def _evaluation(source: Source, sealed: Candidate) -> Evaluation:
@@ -171,8 +195,8 @@ def _champion(folder: Path, given: Scores, rows: int) -> Player | None:
         predictions=None if scored is None else scored.sha256,
     )
     if scored is None:
-        return Player(side, None, champion.error or "nobody said why")
-    return Player(side, predictions_of(folder, scored, rows, "champion"))
+        return Player(side, None, champion.error or "nobody said why", size=champion.size)
+    return Player(side, predictions_of(folder, scored, rows, "champion"), size=champion.size)
 
 
 def predictions_of(folder: Path, scored: Scored, rows: int, who: str) -> pd.DataFrame:

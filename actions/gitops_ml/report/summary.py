@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gitops_ml.card.markdown import number
+from gitops_ml.card.markdown import bytes_, number
 from gitops_ml.card.names import NAMES
 from gitops_ml.contracts.verdict import Check, Verdict
 from gitops_ml.report.text import clip, words
@@ -85,6 +85,8 @@ def short(one: Check) -> str:
         column = clip(one.id.partition("/")[2], 40)
         sure = "groups of" if one.outcome == "fail" else "it is unknown whether groups of"
         return f"{sure} {column} are {'not ' if one.outcome == 'fail' else ''}treated alike"
+    if one.id.startswith("budget/"):
+        return _beyond(one)
     return {
         "slices": "some slices could not be looked at",
         "flips": "more predictions change than policy.yaml allows",
@@ -93,6 +95,18 @@ def short(one: Check) -> str:
         "card": "the model card is missing, or not this model's",
         "protected": "it changes the rules it is judged by",
     }.get(one.id, one.title)
+
+
+def _beyond(one: Check) -> str:
+    if one.id == "budget/bytes" and one.challenger is not None:
+        return f"its file is {bytes_(int(one.challenger))} large"
+    if one.id == "budget/training":
+        return "its build takes too long, or costs too much"
+    if one.estimate is None:
+        return one.title
+    if one.id == "budget/memory":
+        return f"it takes {one.estimate:.1f} times the memory"
+    return f"{'one row' if one.id == 'budget/latency' else 'a batch'} takes {one.estimate:.1f} times as long"
 
 
 def step(one: Check) -> str:
@@ -105,6 +119,8 @@ def step(one: Check) -> str:
         return "change data, features or params until the limit is reached"
     if one.id == "slices":
         return "look at the rows of that slice: what changed in data, features or params reached them"
+    if one.id.startswith("budget/"):
+        return "make the model smaller or quicker (fewer trees, fewer columns), or argue for a wider limit in policy.yaml (budgets)"
     return f"see to: {words(one.title, 120)}"
 
 
