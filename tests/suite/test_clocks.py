@@ -219,8 +219,8 @@ def test_noise_alone_is_no_failure(noise: str, monkeypatch: pytest.MonkeyPatch) 
 def test_false_alarms_at_the_limit_are_at_most_alpha(
     noise: str, id_: str, n: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clocks, "DRAWS", 1000)
-    assert share(NOISES[noise], 2.0, n, id_, 2000) <= ALPHA
+    monkeypatch.setattr(clocks, "DRAWS", 500)
+    assert share(NOISES[noise], 2.0, n, id_, 1000) <= ALPHA
     assert share(NOISES[noise], 1.0, n, id_, 500) == 0
 
 

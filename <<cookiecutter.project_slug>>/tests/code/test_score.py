@@ -112,8 +112,8 @@ def test_a_loop_answers_each_ask_as_the_command_does(
     asks = []
     for count in (1, 20):
         test_rows.head(count).to_parquet(tmp_path / f"in-{count}.parquet")
-        places = {name: str(tmp_path / f"{name[:-3]}-{count}.parquet") for name in ("input", "output")}
-        asks.append(json.dumps(places) + "\n")
+        source, output = tmp_path / f"in-{count}.parquet", tmp_path / f"out-{count}.parquet"
+        asks.append(json.dumps({"input": str(source), "output": str(output)}) + "\n")
     model, contract = str(needed("models/model.skops")), str(root / "schema.yaml")
     command = [sys.executable, "-m", score.__name__, "--loop", "--model", model, "--schema", contract]
     done = subprocess.run(
