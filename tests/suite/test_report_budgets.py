@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tests.suite.judged import timings
@@ -9,9 +10,11 @@ from tests.suite.test_report_comment import DUMMY, REST, SCORED, check, context,
 
 from gitops_ml.contracts.policy import Budgets
 from gitops_ml.contracts.timings import Timings
-from gitops_ml.contracts.verdict import Check, Cost, Measurements
+from gitops_ml.contracts.verdict import Check, Cost, Measurements, Verdict, told
 from gitops_ml.gate.clocks import judged
-from gitops_ml.report.comment import comment
+from gitops_ml.report.budgets import price
+from gitops_ml.report.comment import comment as rendered
+from gitops_ml.report.context import Context
 from gitops_ml.report.summary import short, step
 
 
@@ -19,6 +22,14 @@ def measurements(checks: list[Check], **more: Any) -> Measurements:
     return Measurements(
         version=1, platform="Linux", build_seconds={}, score_seconds={}, model_bytes={}, checks=checks, **more
     )
+
+
+def comment(pure: Verdict, around: Context, clocks: Measurements | None = None) -> str:
+    """As ruling/rule.py has it rendered."""
+    if clocks is None:
+        return rendered(pure, around)
+    around = replace(around, digest=pure.digest(), price=price(clocks))
+    return rendered(told(pure, clocks.checks), around)
 
 
 def clock(times: float = 1.0, noise: float = 0.1, **rules: Any) -> Measurements:
@@ -106,8 +117,8 @@ def test_what_a_build_cost() -> None:
     said = comment(verdict("pass", *PASSING), context(), measurements([], cost=cost))
     assert "in 11 s (0.0002 EUR) (prepare, train, evaluate, card)" in said
     checks = judged(Budgets(price_per_hour=3600.0, cost=10.0, train_seconds=60.0), None, 11.0)
-    told = comment(verdict("pass", *PASSING), context(), measurements(checks))
-    assert "| build |  | 11 s |  | ✋ |" in told and "its build takes too long, or costs too much" in told
+    dear = comment(verdict("pass", *PASSING), context(), measurements(checks))
+    assert "| build |  | 11 s |  | ✋ |" in dear and "its build takes too long, or costs too much" in dear
 
 
 def test_words_for_each() -> None:

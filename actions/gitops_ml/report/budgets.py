@@ -70,9 +70,9 @@ def details(verdict: Verdict) -> str:
     )
 
 
-def price(measurements: Measurements | None) -> str:
+def price(measurements: Measurements) -> str:
     """What the build cost, in brackets after its seconds; "" where policy.yaml names no price."""
-    if measurements is None or measurements.cost is None:
+    if measurements.cost is None:
         return ""
     return f" ({measurements.cost.amount:.2g} {words(measurements.cost.currency, 3)})"
 
