@@ -60,7 +60,8 @@ def details(verdict: Verdict) -> str:
     asks = found["budget/latency"].n if "budget/latency" in found else None
     method = (
         f"\n\nBoth models were loaded at once and asked in turn, {asks or 0:,} times each for one row; an ask reads a table and "
-        "writes one. Limits hold for the ratio, and count only if its whole 95% interval is beyond."
+        "writes one. Limits hold for the ratio, and count only if its whole 95% interval is beyond, and the "
+        "quickest answers are, too: noise slows answers, and never quickens them."
         if asks
         else ""
     )
