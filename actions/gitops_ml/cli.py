@@ -26,6 +26,7 @@ VERBS = {
     "storage": "gitops_ml.storage.command:storage",
     "publish": "gitops_ml.publish.command:publish",
     "preview": "gitops_ml.preview.command:preview",
+    "gates": "gitops_ml.selftest.command:gates",
     "plan": "gitops_ml.build.plan_command:plan",
     "build": "gitops_ml.build.command:build",
     "check-project": "gitops_ml.build.check_project:check_project",

@@ -28,6 +28,7 @@ from gitops_ml.storage.scratch import scratch
 Pull = Callable[..., object]
 Say = Callable[[str], None]
 SYNC = ("uv", "sync", "--quiet", "--no-default-groups")
+QUIET = ("-c", "advice.detachedHead=false", "-c", "core.hooksPath=/dev/null")
 
 
 def judged_here(
@@ -52,16 +53,45 @@ def judged_here(
     A job that stops is a ruling that blocks, as in CI. Raises :class:`Fault` where nothing can be ruled on: an unknown
     commit, or with ``rebuild=False`` a head whose results are stale or not here.
     """
+    with rehearsed(root, base, head=head, rebuild=rebuild, sync=sync, pull=pull, say=say) as rehearsal:
+        return rehearsal.ruling(alone=alone)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rehearsal:
+    """A pull request whose jobs have run, waiting for its judge. Its folders are there for as long as the block is."""
+
+    task: Task
+
+    def ruling(self, base: str | None = None, *, alone: bool = False) -> Ruling:
+        """The ruling by the base's policy; or by that of another commit, ``base``, in its place."""
+        main, head = self.task.root, self.task.head
+        if base is not None:
+            shell.git(main, *QUIET, "checkout", "--quiet", "--detach", base)
+        ruling = rule(self.task, lambda: alone)
+        left = carry.left_behind(main, carry.Target("", head, head), ruling.candidate, self.task.candidate)
+        text = ruling.render(left)  # while the folders are there
+        return dataclasses.replace(ruling, render=lambda _: text)
+
+
+@contextlib.contextmanager
+def rehearsed(
+    root: Path,
+    base: str,
+    *,
+    head: str = "HEAD",
+    rebuild: bool = True,
+    sync: bool = False,
+    pull: Pull | None = None,
+    say: Say = lambda _: None,
+) -> Iterator[Rehearsal]:
+    """The jobs of :func:`judged_here`, for whoever wants to judge their results more than once."""
     there, here = trees.commit_of(root, base), trees.commit_of(root, head)
     with fresh("gitops-ml-laptop-") as desk, _sources(not sync):
         main = checked_out(root, there, desk / "main")
         project = checked_out(root, here, desk / "head")
         run = _Run(root, main, project, desk, pull or lent(root), sync, say)
-        task = run.task(there, here, rebuild)
-        ruling = rule(task, lambda: alone)
-        left = carry.left_behind(main, carry.Target("", here, here), ruling.candidate, task.candidate)
-        text = ruling.render(left)  # while the folders are there
-    return dataclasses.replace(ruling, render=lambda _: text)
+        yield Rehearsal(run.task(there, here, rebuild))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,8 +211,7 @@ def checked_out(root: Path, commit: str, folder: Path) -> Path:
     """The project at a commit, with its tags, in a clone that shares this repository's objects; its folder there."""
     top = shell.git(root, "rev-parse", "--show-toplevel")
     shell.git(root, "clone", "--quiet", "--shared", "--no-checkout", top, str(folder))
-    quiet = ("-c", "advice.detachedHead=false", "-c", "core.hooksPath=/dev/null")
-    shell.git(folder, *quiet, "checkout", "--quiet", "--detach", commit)
+    shell.git(folder, *QUIET, "checkout", "--quiet", "--detach", commit)
     return folder / shell.git(root, "rev-parse", "--show-prefix")
 
 
