@@ -12,8 +12,8 @@ from gitops_ml.contracts.base import write_text
 from gitops_ml.contracts.model_card import HumanCard
 from gitops_ml.errors import Fault
 from gitops_ml.ruling.rule import Ruling
-from gitops_ml.selftest.groups import Group, group_of
 from gitops_ml.selftest.plant import BUILD, Plant
+from gitops_ml.selftest.rows import Group, group_of, tighter
 from gitops_ml.selftest.site import MODEL, TRAIN_ROWS, Impossible, Site
 from gitops_ml.selftest.table import md5_of
 
@@ -72,9 +72,7 @@ def slow(site: Site) -> None:
     if not start.is_file():
         raise Impossible(f"there is no {start.relative_to(site.root)}")
     write_text(site.package / "slow.py", SLOW)
-    write_text(
-        start, f"{start.read_text('utf-8').rstrip()}\n\nfrom . import slow  # noqa: E402, F401, I001\n"
-    )
+    write_text(start, f"{start.read_text('utf-8').rstrip()}\n\nfrom . import slow  # noqa: E402, F401\n")
 
 
 def huge(site: Site) -> None:
@@ -101,11 +99,12 @@ def leaky(site: Site) -> None:
 
 
 def broken_schema(site: Site) -> None:
-    """Callers may no longer send the column that matters least."""
-    if len(site.features) < 2:
-        raise Impossible("there is one feature only, and a model without any cannot be trained")
-    name = site.importance[-1]
-    site.edit("schema.yaml", lambda content: content["columns"][name].update(role="ignored"))
+    """A value that callers may send is refused from now on; no row of the table has it."""
+    found = tighter(site)
+    if found is None:
+        raise Impossible("no number among the features has a bound that the rows leave room for")
+    name, key, bound = found
+    site.edit("schema.yaml", lambda content: content["columns"][name].update({key: bound}))
 
 
 def shifted(site: Site) -> None:
@@ -153,11 +152,15 @@ def expired(site: Site, ruling: Ruling) -> None:
     blocking = next((one.id for one in stopping if one.severity == "block"), None)
     if ruling.candidate is None or blocking is None:
         raise Impossible("the worse model is not blocked, so there is nothing to override")
+    write_text(site.root / "overrides.yaml", expired_entry(blocking, ruling.candidate.model.sha256))
+
+
+def expired_entry(check: str, sha256: str) -> str:
+    """An overrides.yaml that was honoured until yesterday."""
     yesterday = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
-    write_text(
-        site.root / "overrides.yaml",
-        f"version: 1\noverrides:\n  - check: {blocking}\n    sha256: {ruling.candidate.model.sha256}\n"
-        f"    owner: gates selftest\n    reason: It was needed for one day\n    expires: {yesterday}\n",
+    return (
+        f"version: 1\noverrides:\n  - check: {check}\n    sha256: {sha256}\n"
+        f"    owner: gates selftest\n    reason: It was needed for one day\n    expires: {yesterday}\n"
     )
 
 
@@ -194,7 +197,7 @@ PLANTS: tuple[Plant, ...] = (
     Plant("tampered-bytes", "a store that gives other bytes", tampered, (BUILD,), poisons=True),
     Plant("loosened-policy", "a worse model, and a policy for it", loosened, ("quality/*", "floor/*", "secondary/*", "protected")),
     Plant("expired-override", "an override of yesterday", worse, ("quality/*", "floor/*", "secondary/*"), then=expired, note="overrides"),
-    Plant("empty-card", "a card that says nothing", empty_card, ("card", "card/*"), lambda _: {"card": {"severity": "needs-human"}}),
+    Plant("empty-card", "a card that says nothing", empty_card, ("card/answers",), lambda _: {"card": {"severity": "needs-human"}}),
 )  # fmt: skip
 
 

@@ -50,6 +50,11 @@ class Result:
         """Whether nothing is wrong with the gate: a check that is switched on stopped it, or it had to pass and did."""
         return self.word != "let through"
 
+    @property
+    def own(self) -> bool:
+        """Whether a check that exists for it was what stopped it; or it had to pass."""
+        return not self.plant.expects or any(self.plant.expected(one.id) for one in self.stoppers)
+
 
 def run(clone: Clone, plants: Sequence[Plant], say: Callable[[str], None]) -> Iterator[Result]:
     """One result per plant, as it comes. Nothing is remembered but the ruling on the worse model, which two plants share."""
@@ -99,7 +104,7 @@ def _planted(clone: Clone, plant: Plant) -> Judged:
     store = clone.poisoned(site.named, honest + b"\n") if plant.poisons else contextlib.nullcontext()
     with store, rehearsed(clone.root, clone.base, head=head) as rehearsal:
         ruling = rehearsal.ruling()
-        if ruling.overall != "pass" or keys is None:
+        if keys is None or any(plant.expected(one.id) for one in _stoppers(ruling, plant)):
             return Judged(ruling, None, None)
         try:
             policy = merged(tree.content(clone.root, clone.base, "policy.yaml") or b"version: 1", keys)
@@ -113,28 +118,25 @@ def _result(plant: Plant, found: Judged) -> Result:
     stoppers = _stoppers(ruling, plant)
     if not plant.expects:
         word: Word = "passed" if ruling.overall == "pass" else "let through"
-        why = "" if word == "passed" else "it must pass, and did not: nothing got worse"
-        return Result(plant, word, stoppers, why or ruling.description.partition(": ")[2], 0)
-    own = [one for one in stoppers if plant.expected(one.id)]
-    if own:
+        said = ruling.description.partition(": ")[2]
+        why = said if word == "passed" else f"nothing got worse, and the gate says: {said}"
+        return Result(plant, word, stoppers, why, 0)
+    if any(plant.expected(one.id) for one in stoppers):
         return Result(plant, "stopped", stoppers, _beside(plant, ruling), 0)
-    if stoppers:
-        return Result(
-            plant, "stopped", stoppers, f"by another check than {_names(plant)}{_seen(plant, ruling)}", 0
-        )
+    word = "stopped" if stoppers else "unprotected"
     on = [one for one in _own(plant, ruling) if one.severity != "note"]
     if on:
-        return Result(plant, "let through", (), f"{on[0].id} is on, and says: {on[0].reason}", 0)
+        why = f"{on[0].id} is on, and says: {on[0].reason}"
+        return Result(plant, "stopped" if stoppers else "let through", stoppers, why, 0)
     if found.strict is None:
-        why = f"nothing looks for it: this suite, or this project's policy, has no check {_names(plant)}"
-        return Result(plant, "unprotected" if plant.strict else "let through", (), why, 0)
+        word = word if plant.strict or stoppers else "let through"
+        return Result(plant, word, stoppers, f"this suite has no check {_names(plant)} here", 0)
     would = [one for one in _stoppers(found.strict, plant) if plant.expected(one.id)]
-    line = _line(found.keys or {})
-    if would:
-        why = f"{would[0].id} would stop it, and policy.yaml has it off{_seen(plant, ruling)}"
-        return Result(plant, "unprotected", (), why, 0, line)
-    why = f"policy.yaml has {_names(plant)} off; switched on, these rows would not have shown it either"
-    return Result(plant, "unprotected", (), why, 0, line)
+    if not would:
+        why = f"{_names(plant)} is off in policy.yaml; switched on, these rows would not have shown it either"
+        return Result(plant, word, stoppers, why, 0)
+    why = f"{would[0].id} would stop it, and is off in policy.yaml{_seen(plant, ruling)}"
+    return Result(plant, word, stoppers, why, 0, _line(found.keys or {}))
 
 
 def _stoppers(ruling: Ruling, plant: Plant) -> tuple[Stopper, ...]:

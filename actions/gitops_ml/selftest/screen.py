@@ -17,16 +17,15 @@ def line(one: Result) -> str:
 
 
 def details(results: Sequence[Result]) -> list[str]:
-    """Lines on what is not protected, or could not be planted, and on what to do about it."""
+    """Lines on what is not protected by its own check, or could not be planted, and on what to do about it."""
     found = []
-    for one in results:
-        if one.word in ("unprotected", "let through", "not planted"):
-            found += ["", f"  {one.plant.title}: {one.word}: {one.why}."]
-            if one.line:
-                found += [
-                    "    to be protected, in policy.yaml:",
-                    *(f"      {each}" for each in one.line.splitlines()),
-                ]
+    for one in filter(_told, results):
+        found += ["", f"  {one.plant.title}: {_title(one)}: {one.why.rstrip('.')}."]
+        if one.line:
+            found += [
+                "    to be protected, in policy.yaml:",
+                *(f"      {each}" for each in one.line.splitlines()),
+            ]
     return found
 
 
@@ -35,6 +34,10 @@ def sentence(results: Sequence[Result]) -> str:
     bad = [one for one in results if one.plant.expects]
     stopped = [one for one in bad if one.word == "stopped"]
     parts = [f"{len(stopped)} of {len(bad)} planted failures were stopped"] if bad else []
+    others = [one.plant.name for one in stopped if not one.own]
+    parts += (
+        [f"{len(others)} of them by another check than their own ({', '.join(others)})"] if others else []
+    )
     for word, said in (
         ("let through", "got through a check that is on"),
         ("unprotected", "met a check that is off"),
@@ -62,12 +65,19 @@ def markdown(results: Sequence[Result], judged: str) -> str:
         lines.append(
             f"| {SIGNS[one.word]} | {one.plant.title} | {_word(one)} | {words(_by(one), 200)} | {one.seconds:.0f} |"
         )
-    told = [one for one in results if one.word in ("unprotected", "let through", "not planted")]
-    for one in told:
-        lines += ["", f"**{one.plant.title}**: {one.word}: {words(one.why, 500)}."]
+    for one in filter(_told, results):
+        lines += ["", f"**{one.plant.title}**: {_title(one)}: {words(one.why.rstrip('.'), 500)}."]
         if one.line:
             lines += ["To be protected, in `policy.yaml`:", "", "```yaml", one.line, "```"]
     return "\n".join(lines)
+
+
+def _told(one: Result) -> bool:
+    return one.word in ("unprotected", "let through", "not planted") or bool(one.why and not one.own)
+
+
+def _title(one: Result) -> str:
+    return "stopped, but not by its own check" if one.word == "stopped" else one.word
 
 
 def _word(one: Result) -> str:

@@ -1,8 +1,8 @@
-"""Which group of rows an unfair model is unfair to: one that the rows can show something of."""
+"""What the table's own rows are good for: a group that can show something, and a bound that they keep and callers need not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ def group_of(site: Site) -> Group:
 
     Raises :class:`Impossible` where none has enough test rows, as far as the table can tell.
     """
-    rows = read_table(site.rows()).data.to_pandas()
+    rows = _table(site)
     share = ParamsFile.read(site.root / "params.yaml").data.split.test_size
     sliced = [entry.column for entry in site.policy.slices if entry.column in site.features]
     found = [
@@ -47,6 +47,31 @@ def group_of(site: Site) -> Group:
             f"no group has enough test rows ({site.policy.min_slice_rows}, and {RARER} of each class)"
         )
     return max(found, key=lambda pair: pair[0])[1]
+
+
+def tighter(site: Site) -> tuple[str, str, float | int] | None:
+    """A column, `minimum` or `maximum`, and the bound that every row keeps, where the contract allows more; None: nowhere."""
+    rows = _table(site)
+    for name in reversed(site.importance):
+        column = site.features[name]
+        if column.type not in ("number", "integer"):
+            continue
+        numbers = _numbers(site, rows[name])
+        if np.isnan(numbers).all():
+            continue
+        whole: Callable[[float], float | int] = int if column.type == "integer" else float
+        for key, bound, seen in (
+            ("minimum", column.minimum, whole(np.nanmin(numbers))),
+            ("maximum", column.maximum, whole(np.nanmax(numbers))),
+        ):
+            if bound != seen:
+                return name, key, seen
+    return None
+
+
+def _table(site: Site) -> pd.DataFrame:
+    rows: pd.DataFrame = read_table(site.rows()).data.to_pandas()
+    return rows
 
 
 def _groups(site: Site, rows: pd.DataFrame, name: str) -> Iterator[tuple[float, Group]]:
@@ -78,6 +103,6 @@ def _numbers(site: Site, cells: pd.Series) -> Any:
     """Cells of a CSV are text still; what is no number is none."""
     import pandas as pd
 
-    if site.schema.file.decimal == ",":
+    if site.schema.file.format == "csv" and site.schema.file.decimal == ",":
         cells = cells.str.replace(",", ".", regex=False)
     return pd.to_numeric(cells, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
