@@ -46,7 +46,14 @@ def score(
 
         further |= tables(drift, drift_digest)
     result = scoring.score(
-        candidate.absolute(), root, other, out.absolute(), digest=digest or None, also=further, say=click.echo
+        candidate.absolute(),
+        root,
+        other,
+        out.absolute(),
+        digest=digest or None,
+        also=further,
+        measure=True,
+        say=click.echo,
     )
     found = result.scores
     click.echo(f"challenger {found.challenger.rows:,} rows in {found.challenger.seconds:.1f} s")

@@ -25,6 +25,7 @@ CONTRACTS: dict[str, tuple[str, str]] = {
     "overrides": ("overrides.yaml", "gitops_ml.contracts.overrides:OverridesFile"),
     "candidate": ("candidate/manifest.json", "gitops_ml.contracts.candidate:Candidate"),
     "scores": ("scores/manifest.json", "gitops_ml.contracts.scores:Scores"),
+    "timings": ("scores/timings.json", "gitops_ml.contracts.timings:Timings"),
     "verdict": ("verdict.json", "gitops_ml.contracts.verdict:Verdict"),
     "measurements": ("measurements.json", "gitops_ml.contracts.verdict:Measurements"),
     "drift": ("drift/drift.json", "gitops_ml.contracts.drift:DriftFile"),

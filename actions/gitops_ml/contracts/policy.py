@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from gitops_ml.contracts.base import Contract
+from gitops_ml.contracts.data_policy import Data, Leakage
 from gitops_ml.contracts.evaluation import Kind
 from gitops_ml.contracts.pointer import Version
 from gitops_ml.contracts.verdict import Severity
@@ -100,6 +101,45 @@ class Fairness(Contract):
             raise ValueError("fairness declares attributes and says that there are none: keep one of the two")
         if len(set(self.attributes)) != len(self.attributes):
             raise ValueError("fairness names an attribute twice")
+        return self
+
+
+class Budgets(Contract):
+    """What a model may take: bytes, time and memory beside the champion's in the same run, and what its build may cost."""
+
+    bytes: int | None = Field(default=None, gt=0, description="Greatest size of the model's file; null: any")
+    bytes_ratio: float | None = Field(
+        default=10.0,
+        ge=1,
+        description="Greatest size as a multiple of the champion's, from 1 MB on; null: any",
+    )
+    latency_ratio: float | None = Field(
+        default=2.0,
+        ge=1,
+        description="So many times the champion's time, for one row (p95) and for a batch (median), may an answer take; "
+        "null: any",
+    )
+    memory_ratio: float | None = Field(
+        default=2.0, ge=1, description="So many times the champion's peak memory; null: any"
+    )
+    train_seconds: float | None = Field(
+        default=None, gt=0, description="Greatest time of the stages that a build ran, together; null: any"
+    )
+    price_per_hour: float | None = Field(
+        default=None,
+        gt=0,
+        description="Of the machine that builds: the report says what a build cost; null: unknown",
+    )
+    cost: float | None = Field(
+        default=None, gt=0, description="Greatest cost of a build, at that price; null: any"
+    )
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$", description="Of price and cost")
+    severity: Severity = Field(default="needs-human", description="What it means to be beyond one of these")
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if self.cost is not None and self.price_per_hour is None:
+            raise ValueError("cost needs price_per_hour: what an hour of the machine costs that builds")
         return self
 
 
@@ -222,6 +262,10 @@ class PolicyFile(Contract):
     calibration: Calibration = Field(default=Calibration(), description="Scores that can be read as shares")
     flips: Flips = Field(default=Flips(), description="Predictions that change")
     fairness: Fairness = Field(default=Fairness(), description="Groups of people, treated alike")
+    data: Data = Field(default=Data(), description="Today's rows against the champion's")
+    leakage: Leakage = Field(default=Leakage(), description="Answers that training must not know")
+    contract: Severity = Field(default="note", description="What it means that callers would have to change")
+    budgets: Budgets = Field(default=Budgets(), description="Bytes, time, memory and cost")
 
     @field_validator("environments")
     @classmethod

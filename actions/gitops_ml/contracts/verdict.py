@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
 from gitops_ml.contracts.base import Contract
 from gitops_ml.contracts.pointer import Revision, Version
+from gitops_ml.contracts.timings import Timings
 from gitops_ml.contracts.training import Sha256
 
 Severity = Literal["block", "needs-human", "note"]
@@ -75,6 +77,22 @@ class Verdict(Contract):
         return hashlib.sha256(content.encode()).hexdigest()
 
 
+def told(verdict: Verdict, measured: Sequence[Check]) -> Verdict:
+    """A verdict as people are told it: with the measured checks, and the worst of all. Its digest is not the verdict's."""
+    left = {one.severity for one in measured if one.outcome != "pass" and one.override is None}
+    order: tuple[Overall, ...] = ("pass", "needs-human", "block")
+    worst = max((one for one in order if one in left), key=order.index, default="pass")
+    overall = max(verdict.overall, worst, key=order.index)
+    return verdict.model_copy(update={"overall": overall, "checks": [*verdict.checks, *measured]})
+
+
+class Cost(Contract):
+    """Seconds of a machine at the price that policy.yaml names."""
+
+    amount: float = Field(ge=0, description="seconds / 3600 * price per hour")
+    currency: str = Field(description="As policy.yaml names it")
+
+
 class Measurements(Contract):
     """measurements.json: wall times and sizes; never part of the verdict's digest."""
 
@@ -83,3 +101,8 @@ class Measurements(Contract):
     build_seconds: dict[str, float] = Field(description="Stage -> seconds")
     score_seconds: dict[str, float] = Field(description="challenger, champion -> seconds of the process")
     model_bytes: dict[str, int] = Field(description="challenger, champion -> size")
+    timings: Timings | None = Field(default=None, description="Both models asked in turn; null: not measured")
+    cost: Cost | None = Field(default=None, description="Of the build; null: policy.yaml names no price")
+    checks: list[Check] = Field(
+        default=[], description="What clocks and scales were judged by; [] at a release, which judges none"
+    )

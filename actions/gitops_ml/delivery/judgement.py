@@ -63,7 +63,7 @@ def by_the_gate(case: Case, today: date | None = None) -> Verdict:
     guarded = [path for path in tree.changed(case.root, case.before, case.brought) if protected(path)]
     with tempfile.TemporaryDirectory(prefix="gitops-ml-") as folder:
         base = Path(folder)
-        for name in ("policy.yaml", "schema.yaml"):
+        for name in ("policy.yaml", "schema.yaml", "params.yaml"):
             content = tree.content(case.root, case.before, name)
             if content is not None:
                 (base / name).write_bytes(content)
@@ -77,6 +77,7 @@ def by_the_gate(case: Case, today: date | None = None) -> Verdict:
             scores_digest=case.built.scores_digest,
             protected=guarded,
             alone=bool(guarded) and case.alone(),
+            history=case.root,
         )
         return judge(evidence)
 

@@ -17,6 +17,10 @@ from gitops_ml.errors import Fault
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gitops_ml.contracts.profile import ProfileFile
+    from gitops_ml.gate.past import Past
+    from gitops_ml.gate.prepared import Prepared
+
 
 class Forged(Fault):
     """Two pieces of evidence disagree: something between build and judge was changed, or never built by CI."""
@@ -24,10 +28,23 @@ class Forged(Fault):
 
 @dataclass(frozen=True)
 class Player:
-    """A model that takes part, with its predictions of the test rows; without them, ``error`` says why."""
+    """A model that takes part, with its predictions of the test rows; without them, ``error`` says why.
+
+    ``size``: of its bytes; None: they are not to be had.
+    """
 
     side: Side
     predictions: pd.DataFrame | None
+    error: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """What models of a shuffled target predict of the test rows, one table each; fewer than asked for: ``error`` says why."""
+
+    seed: int
+    predictions: tuple[pd.DataFrame, ...]
     error: str | None = None
 
 
@@ -36,7 +53,10 @@ class Evidence:
     """What :func:`gitops_ml.gate.judge.judge` is a pure function of. ``truth`` and ``groups`` have the test rows' order.
 
     ``columns``: those of the test rows that policy.yaml names (slices, protected attributes), where the rows have them;
-    ``ids``: names of the rows, where schema.yaml declares some.
+    ``ids``: names of the rows, where schema.yaml declares some. ``prepared``: figures of the rows trained and tested on.
+
+    ``profile``: the challenger's data; ``past``: what the champion's commit says of its own; ``shuffled``: where
+    policy.yaml asks for it. ``by_time``: whose params.yaml splits the rows by time: base, head, both or nobody's.
 
     ``overrides`` are those of this day; ``expired`` are the others. ``alone``: nobody else has write access, so an
     entry in overrides.yaml may stand for the approval of the protected files (``protected``), too.
@@ -58,6 +78,11 @@ class Evidence:
     card: ModelCard | None
     lock: str
     suite: str
+    prepared: Prepared
+    profile: ProfileFile | None = None
+    past: Past | None = None
+    shuffled: Shuffled | None = None
+    by_time: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     overrides: tuple[Override, ...] = ()
     expired: tuple[Override, ...] = ()

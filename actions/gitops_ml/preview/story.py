@@ -166,6 +166,7 @@ def judged(root: Path, base: str, found: Plan, say: Callable[[str], None]) -> Ve
             candidate_digest=sealed.digest,
             scores_digest=result.digest,
             protected=found.protected,
+            history=root,
         )
         return judge(evidence)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gitops_ml.card.markdown import folded, table
-from gitops_ml.contracts.verdict import Check, Verdict
-from gitops_ml.report import summary
+from gitops_ml.contracts.verdict import Check, Measurements, Verdict, told
+from gitops_ml.report import budgets, rows, summary
 from gitops_ml.report.asking import APPROVE, answer, entries, fenced
 from gitops_ml.report.changed import data_table, params_table, what_changed
 from gitops_ml.report.context import MARKER, Context
@@ -15,8 +15,14 @@ from gitops_ml.report.text import joined, name, picture, some, version, words
 PICTURES = 2  # shown at once; the others open on a click
 
 
-def comment(verdict: Verdict, context: Context) -> str:
-    """The Markdown of the comment, below the marker that finds it again. Always below GitHub's limit."""
+def comment(verdict: Verdict, context: Context, measurements: Measurements | None = None) -> str:
+    """The Markdown of the comment, below the marker that finds it again. Always below GitHub's limit.
+
+    ``measurements``: what clocks said of both models, and how it was judged.
+    """
+    digest = verdict.digest()
+    if measurements is not None:
+        verdict = told(verdict, measurements.checks)
     first = [
         f"{MARKER}\n### {summary.heading(verdict)}",
         _rules(verdict),
@@ -29,6 +35,8 @@ def comment(verdict: Verdict, context: Context) -> str:
     spare = [
         _checks(verdict),
         *details(verdict),
+        rows.data_details(verdict),
+        budgets.details(verdict),
         folded("More pictures", _pictures(context, context.pictures[PICTURES:]))
         if _pictures(context, context.pictures[PICTURES:])
         else "",
@@ -36,7 +44,12 @@ def comment(verdict: Verdict, context: Context) -> str:
         data_table(context),
     ]
     where = f"in the [run]({context.run_url})" if context.run_url else ""
-    return joined(first, spare, [_built(verdict, context), _next(verdict, context.alone)], where)
+    return joined(
+        first,
+        spare,
+        [_built(verdict, context, digest, budgets.price(measurements)), _next(verdict, context.alone)],
+        where,
+    )
 
 
 def _rules(verdict: Verdict) -> str:
@@ -87,7 +100,9 @@ def _reasons(verdict: Verdict) -> str:
 def _reason(one: Check) -> str:
     title = summary.short(one)
     # The check's own sentence repeats figures and names for those who read verdict.json; here they are set for people.
-    said = margin(one) if one.id.startswith(("quality/", "secondary/")) else words(one.reason)
+    said = (
+        margin(one) if one.id.startswith(("quality/", "secondary/")) else rows.said(one) or words(one.reason)
+    )
     return f"**{words(title[:1].upper() + title[1:], 120)}.** {said}"
 
 
@@ -116,11 +131,11 @@ def _checks(verdict: Verdict) -> str:
     return folded("Every check, and notes", table(["", "check", "result"], rows) + method)
 
 
-def _built(verdict: Verdict, context: Context) -> str:
+def _built(verdict: Verdict, context: Context, digest: str, price: str) -> str:
     """Which lock, which rules, which suite: enough to compute the verdict again."""
     lock = f"{name('dvc.lock')} {name(verdict.inputs.lock[:8])}"
     if context.stages:
-        took = f" in {context.seconds:,.0f} s" if context.seconds is not None else ""
+        took = f" in {context.seconds:,.0f} s{price}" if context.seconds is not None else ""
         ran = f"Built here from {lock}{took} ({some([words(s, 40) for s in context.stages], 8)})."
     else:
         ran = f"Nothing had to be built again: {lock} was built by CI before."
@@ -128,7 +143,7 @@ def _built(verdict: Verdict, context: Context) -> str:
     run = f" [Run]({context.run_url})." if context.run_url else ""
     return (
         f"<sub>{ran} Judged by gitops-ml {words(verdict.inputs.suite, 40)} with the base branch's policy.yaml {policy}; "
-        f"verdict {name(verdict.digest()[:12])}.{run}</sub>"
+        f"verdict {name(digest[:12])}.{run}</sub>"
     )
 
 

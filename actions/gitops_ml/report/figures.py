@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gitops_ml.card.markdown import number, table
 from gitops_ml.contracts.verdict import Check, Verdict
+from gitops_ml.report import budgets
 from gitops_ml.report.groups import change, signed, worst_slice
 from gitops_ml.report.summary import mark, plain_name
 from gitops_ml.report.text import clip, version, words
@@ -112,7 +113,7 @@ def figures(verdict: Verdict) -> str:
         if row.metric in floors:
             cells[4] += f", {_limit(floors[row.metric])}"
     # Rows with a limit are never the ones that are cut.
-    rows = [*decided, *sorted(rows, key=lambda cells: not cells[4])[:ROWS]]
+    rows = [*decided, *sorted(rows, key=lambda cells: not cells[4])[:ROWS], *budgets.rows(verdict)]
     return table(["check", old, "this PR", f"difference ({level(one)})", ""], rows, frozenset({1, 2, 3}))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gitops_ml.card.markdown import number
+from gitops_ml.card.markdown import bytes_, number
 from gitops_ml.card.names import NAMES
 from gitops_ml.contracts.verdict import Check, Verdict
+from gitops_ml.report import rows
 from gitops_ml.report.text import clip, words
 
 State = Literal["success", "pending", "failure"]
@@ -85,7 +86,9 @@ def short(one: Check) -> str:
         column = clip(one.id.partition("/")[2], 40)
         sure = "groups of" if one.outcome == "fail" else "it is unknown whether groups of"
         return f"{sure} {column} are {'not ' if one.outcome == 'fail' else ''}treated alike"
-    return {
+    if one.id.startswith("budget/"):
+        return _beyond(one)
+    return rows.short(one) or {
         "slices": "some slices could not be looked at",
         "flips": "more predictions change than policy.yaml allows",
         "rows/unseen": "some test rows are of classes it never saw",
@@ -93,6 +96,18 @@ def short(one: Check) -> str:
         "card": "the model card is missing, or not this model's",
         "protected": "it changes the rules it is judged by",
     }.get(one.id, one.title)
+
+
+def _beyond(one: Check) -> str:
+    if one.id == "budget/bytes" and one.challenger is not None:
+        return f"its file is {bytes_(int(one.challenger))} large"
+    if one.id == "budget/training":
+        return "its build takes too long, or costs too much"
+    if one.estimate is None:
+        return one.title
+    if one.id == "budget/memory":
+        return f"it takes {one.estimate:.1f} times the memory"
+    return f"{'one row' if one.id == 'budget/latency' else 'a batch'} takes {one.estimate:.1f} times as long"
 
 
 def step(one: Check) -> str:
@@ -105,7 +120,9 @@ def step(one: Check) -> str:
         return "change data, features or params until the limit is reached"
     if one.id == "slices":
         return "look at the rows of that slice: what changed in data, features or params reached them"
-    return f"see to: {words(one.title, 120)}"
+    if one.id.startswith("budget/"):
+        return "make the model smaller or quicker (fewer trees, fewer columns), or argue for a wider limit in policy.yaml (budgets)"
+    return rows.step(one) or f"see to: {words(one.title, 120)}"
 
 
 def mark(one: Check) -> str:

@@ -180,6 +180,7 @@ class _Run:
             pull=self.pull,
             install=None if self.sync else self._lend_environment(),
             python=self._python(),
+            measure=True,
             say=self.say,
         )
         return found.digest

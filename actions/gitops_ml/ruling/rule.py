@@ -18,7 +18,7 @@ from gitops_ml.contracts.candidate import Candidate
 from gitops_ml.contracts.evaluation import Evaluation
 from gitops_ml.contracts.overrides import OverridesFile
 from gitops_ml.contracts.profile import ProfileFile
-from gitops_ml.contracts.verdict import Measurements, Verdict
+from gitops_ml.contracts.verdict import Measurements, Verdict, told
 from gitops_ml.delivery import tree
 from gitops_ml.errors import Fault
 from gitops_ml.forge import commits
@@ -141,11 +141,13 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
                 scores_digest=task.scores_digest,
                 protected=guarded,
                 alone=lone,
+                history=task.root,
             )
         except Fault as fault:  # evidence that disagrees, or a file of people that is not valid
             raise Forged(str(fault)) from None
     verdict = judge(evidence)
-    measured = measurements(task.candidate, task.scores)
+    measured = measurements(task.candidate, task.scores, evidence)
+    seen = told(verdict, measured.checks)
     besides: list[Beside] = []
     if task.drift_digest:
         besides = beside(
@@ -154,13 +156,14 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
         )  # fmt: skip
 
     def render(left: str) -> str:
-        told = comment(verdict, _context(task, parted, left, changed, candidate, evidence.evaluation, lone))
+        context = _context(task, parted, left, changed, candidate, evidence.evaluation, lone)
+        text = comment(verdict, context, measured)
         if not task.checks_failed:
-            return told
-        return failed("check", task.reason or "Lint or tests failed.", task.run_url, verdict=told)
+            return text
+        return failed("check", task.reason or "Lint or tests failed.", task.run_url, verdict=text)
 
-    description = status_line(verdict)[1]
-    overall: str = verdict.overall
+    description = status_line(seen)[1]
+    overall: str = seen.overall
     if task.checks_failed:
         overall, description = "block", "Blocked: lint or tests fail"
     return Ruling(overall, description, render, candidate, verdict, measured, besides)

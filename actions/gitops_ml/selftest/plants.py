@@ -192,7 +192,7 @@ PLANTS: tuple[Plant, ...] = (
     Plant("miscalibrated-model", "scores that mean little", unsure, ("calibration",), lambda _: {"calibration": {"severity": "block"}}),
     Plant("slow-model", "every answer 50 ms later", slow, ("budget/latency*",), lambda _: {"budgets": {"latency_ratio": 2.0, "severity": "needs-human"}}),
     Plant("huge-model", "twenty times the bytes", huge, ("budget/bytes*",), lambda _: {"budgets": {"bytes_ratio": 10.0, "severity": "needs-human"}}),
-    Plant("shifted-data", "training rows of another population", shifted, ("data", "data/*"), lambda _: {"data": {"severity": "needs-human"}}),
+    Plant("shifted-data", "training rows of another population", shifted, ("data",), lambda _: {"data": {"severity": "needs-human"}}),
     Plant("unpushed-bytes", "a table that nobody pushed", unpushed, (BUILD,)),
     Plant("tampered-bytes", "a store that gives other bytes", tampered, (BUILD,), poisons=True),
     Plant("loosened-policy", "a worse model, and a policy for it", loosened, ("quality/*", "floor/*", "secondary/*", "protected")),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from gitops_ml.contracts.verdict import Check, Severity
+from gitops_ml.contracts.verdict import Check, Severity, Verdict, told
 from gitops_ml.delivery import tree
 from gitops_ml.errors import Fault
 from gitops_ml.report.summary import in_the_way, short
@@ -142,17 +142,25 @@ def _result(plant: Plant, found: Judged) -> Result:
 def _stoppers(ruling: Ruling, plant: Plant) -> tuple[Stopper, ...]:
     if ruling.overall == "pass":
         return ()
-    if ruling.verdict is None:
+    verdict = _told(ruling)
+    if verdict is None:
         said = ruling.description.partition(": ")[2]
         job = said.partition(" stopped")[0] if " stopped" in said else "judge"
         severity: Severity = "block" if ruling.overall == "block" else "needs-human"
         return (Stopper(f"job/{job}", severity, said),)
-    found = [Stopper(one.id, one.severity, short(one)) for one in in_the_way(ruling.verdict)]
+    found = [Stopper(one.id, one.severity, short(one)) for one in in_the_way(verdict)]
     return tuple(sorted(found, key=lambda one: not plant.expected(one.id)))
 
 
+def _told(ruling: Ruling) -> Verdict | None:
+    """The verdict with what clocks were judged by."""
+    measured = ruling.measurements.checks if ruling.measurements else []
+    return None if ruling.verdict is None else told(ruling.verdict, measured)
+
+
 def _own(plant: Plant, ruling: Ruling) -> list[Check]:
-    return [one for one in ruling.verdict.checks if plant.expected(one.id)] if ruling.verdict else []
+    verdict = _told(ruling)
+    return [one for one in verdict.checks if plant.expected(one.id)] if verdict else []
 
 
 def _seen(plant: Plant, ruling: Ruling) -> str:
