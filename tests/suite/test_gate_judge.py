@@ -92,6 +92,9 @@ def test_honest_evidence_of_a_good_model_passes(kind: str) -> None:
         "champion",
         *(() if kind == "regression" else ("calibration", "flips")),
         "fairness",
+        "data",
+        "data",
+        "leakage",
         "schema",
         "card",
     ]

@@ -43,9 +43,9 @@ def leakage(evidence: Evidence, table: Table) -> list[Check]:
 
 def _alone(evidence: Evidence, table: Table) -> Check:
     rules, rows = evidence.policy.leakage, evidence.prepared
-    learnt = _learnt(table)
-    as_good = learnt is not None and learnt >= rules.alone - evidence.policy.quality.margin
     high = sorted((-score, name) for name, score in rows.alone.items() if score >= rules.alone)
+    learnt = _learnt(table) if high else None
+    as_good = learnt is not None and learnt >= rules.alone - evidence.policy.quality.margin
     found = [Leak(name, -score, _why(evidence, name, as_good)) for score, name in high]
     # What decides is the worst that is among them.
     decides = next((why for why in WORSE if any(one.why == why for one in found)), None)
@@ -221,7 +221,7 @@ def _shuffled(evidence: Evidence) -> list[Check]:
     if above < len(known):
         # One that is not better settles it, however many are missing.
         outcome: Outcome = "pass"
-        reason = f"Of {len(known)} models of a shuffled target {above} are better than guessing: an accident, as it should be."
+        reason = f"Of {len(known)} models of a shuffled target {above} are better than guessing: by accident, a leak lifts all."
     elif len(known) < wanted:
         outcome = "unknown"
         error = (found.error if found is not None else None) or "the score job did not train them"
