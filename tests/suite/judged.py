@@ -199,6 +199,26 @@ def evidence(
     return replace(made, **changes)
 
 
+def timings(times: float = 1.0, asks: int = 100, noise: float = 0.1, seed: int = 0) -> dict[str, Any]:
+    """What the clock of a score job says of a challenger that takes so many times as long as the champion (6 ms a row)."""
+    draw = np.random.default_rng(seed)
+
+    def asked(rows: int, wanted: int, seconds: float) -> dict[str, Any]:
+        taken = {
+            who: (factor * seconds * draw.lognormal(0, noise, wanted)).tolist()
+            for who, factor in (("champion", 1.0), ("challenger", times))
+        }
+        return {"rows": rows, "wanted": wanted, "warm": 0, "late": None, **taken}
+
+    return {
+        "version": 1,
+        "one_row": asked(1, asks, 0.006),
+        "batch": asked(200, 20, 0.01),
+        "peak_bytes": {"champion": 200_000_000, "challenger": 210_000_000},
+        "missing": {},
+    }
+
+
 # ---------------------------------------------------------------- folders
 
 
@@ -255,7 +275,9 @@ class Folders:
             "revision": COMMIT,
             "sha256": OLD,
             "error": None,
+            "size": 20,
         }
+        self.timings: dict[str, Any] | None = None
         self.digests: dict[str, str] = {}
         for folder in (self.base, self.head):
             folder.mkdir()
@@ -325,6 +347,9 @@ class Folders:
             "champion": self.champion and {"scored": scored.get("champion"), **self.champion},
             **manifest,
         }
+        if self.timings is not None:
+            self._put(self.scores / "timings.json", json.dumps(self.timings).encode())
+            content["timings"] = sha256((self.scores / "timings.json").read_bytes())
         self._put(self.scores / "manifest.json", json.dumps(content).encode())
         self.digests = {
             "candidate_digest": sha256((self.candidate / "manifest.json").read_bytes()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitops_ml.card.markdown import folded, table
-from gitops_ml.contracts.verdict import Check, Measurements, Verdict, told
+from gitops_ml.contracts.verdict import Check, Verdict
 from gitops_ml.report import budgets, rows, summary
 from gitops_ml.report.asking import APPROVE, answer, entries, fenced
 from gitops_ml.report.changed import data_table, params_table, what_changed
@@ -15,14 +15,8 @@ from gitops_ml.report.text import joined, name, picture, some, version, words
 PICTURES = 2  # shown at once; the others open on a click
 
 
-def comment(verdict: Verdict, context: Context, measurements: Measurements | None = None) -> str:
-    """The Markdown of the comment, below the marker that finds it again. Always below GitHub's limit.
-
-    ``measurements``: what clocks said of both models, and how it was judged.
-    """
-    digest = verdict.digest()
-    if measurements is not None:
-        verdict = told(verdict, measurements.checks)
+def comment(verdict: Verdict, context: Context) -> str:
+    """The Markdown of the comment, below the marker that finds it again. Always below GitHub's limit."""
     first = [
         f"{MARKER}\n### {summary.heading(verdict)}",
         _rules(verdict),
@@ -44,12 +38,7 @@ def comment(verdict: Verdict, context: Context, measurements: Measurements | Non
         data_table(context),
     ]
     where = f"in the [run]({context.run_url})" if context.run_url else ""
-    return joined(
-        first,
-        spare,
-        [_built(verdict, context, digest, budgets.price(measurements)), _next(verdict, context.alone)],
-        where,
-    )
+    return joined(first, spare, [_built(verdict, context), _next(verdict, context.alone)], where)
 
 
 def _rules(verdict: Verdict) -> str:
@@ -131,11 +120,11 @@ def _checks(verdict: Verdict) -> str:
     return folded("Every check, and notes", table(["", "check", "result"], rows) + method)
 
 
-def _built(verdict: Verdict, context: Context, digest: str, price: str) -> str:
+def _built(verdict: Verdict, context: Context) -> str:
     """Which lock, which rules, which suite: enough to compute the verdict again."""
     lock = f"{name('dvc.lock')} {name(verdict.inputs.lock[:8])}"
     if context.stages:
-        took = f" in {context.seconds:,.0f} s{price}" if context.seconds is not None else ""
+        took = f" in {context.seconds:,.0f} s{context.price}" if context.seconds is not None else ""
         ran = f"Built here from {lock}{took} ({some([words(s, 40) for s in context.stages], 8)})."
     else:
         ran = f"Nothing had to be built again: {lock} was built by CI before."
@@ -143,7 +132,7 @@ def _built(verdict: Verdict, context: Context, digest: str, price: str) -> str:
     run = f" [Run]({context.run_url})." if context.run_url else ""
     return (
         f"<sub>{ran} Judged by gitops-ml {words(verdict.inputs.suite, 40)} with the base branch's policy.yaml {policy}; "
-        f"verdict {name(digest[:12])}.{run}</sub>"
+        f"verdict {name((context.digest or verdict.digest())[:12])}.{run}</sub>"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +119,7 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
     from gitops_ml.gate.beside import beside
     from gitops_ml.gate.judge import judge
     from gitops_ml.gate.read import gather, measurements
+    from gitops_ml.report.budgets import price
     from gitops_ml.report.comment import comment
     from gitops_ml.report.stopped import failed
     from gitops_ml.report.summary import status_line
@@ -157,7 +158,7 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
 
     def render(left: str) -> str:
         context = _context(task, parted, left, changed, candidate, evidence.evaluation, lone)
-        text = comment(verdict, context, measured)
+        text = comment(seen, replace(context, digest=verdict.digest(), price=price(measured)))
         if not task.checks_failed:
             return text
         return failed("check", task.reason or "Lint or tests failed.", task.run_url, verdict=text)
