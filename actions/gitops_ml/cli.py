@@ -33,6 +33,8 @@ VERBS = {
     "unpack": "gitops_ml.build.unpack:unpack",
     "score": "gitops_ml.build.score_command:score",
     "judge": "gitops_ml.ruling.command:judge",
+    "policy": "gitops_ml.policy.command:policy",
+    "override": "gitops_ml.policy.override_command:override",
     "approve": "gitops_ml.ruling.command:approve",
     "report": "gitops_ml.report.command:report",
     "release": "gitops_ml.delivery.command:release",

@@ -293,6 +293,17 @@ def test_a_model_that_passes(at: Bench) -> None:
     assert found.verdict.inputs.challenger.sha256 == sha256(b"new")
 
 
+@pytest.mark.parametrize(
+    ("served", "severity"), [([], "note"), (["a" * 64], "note"), (["a" * 64, "b" * 64], "needs-human")]
+)
+def test_what_is_owed_depends_on_what_main_has_served(at: Bench, served: list[str], severity: str) -> None:
+    for digest in [*served, sha256(b"old")][-len(served) :] if served else []:
+        at.repo.commit("main", {"deploy/production/model.yaml": pointer(at, sha256=digest)}, at.ada, "Serve")
+    found = ruling(at, PARAMS, b"new").verdict
+    assert found is not None
+    assert next(one.severity for one in found.checks if one.id == "card/answers") == severity
+
+
 def test_a_model_that_is_worse_is_committed_and_blocked(at: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     at.repo.commit(
         "main", {"policy.yaml": "version: 1\nenvironments: [p]\nfloors: {roc_auc: 0.999}\n"}, at.ada

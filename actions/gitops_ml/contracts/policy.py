@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from gitops_ml.contracts.base import Contract
 from gitops_ml.contracts.data_policy import Data, Leakage
 from gitops_ml.contracts.evaluation import Kind
+from gitops_ml.contracts.model_card import HumanCard
 from gitops_ml.contracts.pointer import Version
 from gitops_ml.contracts.verdict import Severity
 
@@ -94,6 +95,10 @@ class Fairness(Contract):
         default=0.1, ge=0, le=1, description="Greatest gap between groups of the true or false positive rate"
     )
     severity: Severity = Field(default="note", description="What a failure means")
+    undeclared: Severity = Field(
+        default="note",
+        description="What it means that neither `attributes` nor `absent` is said, once production has changed hands",
+    )
 
     @model_validator(mode="after")
     def _either(self) -> Self:
@@ -141,6 +146,32 @@ class Budgets(Contract):
         if self.cost is not None and self.price_per_hour is None:
             raise ValueError("cost needs price_per_hour: what an hour of the machine costs that builds")
         return self
+
+
+class Card(Contract):
+    """What people must have answered in model_card.yaml."""
+
+    required: list[str] = Field(
+        default=["intended_use", "out_of_scope", "contact"],
+        description="Keys of model_card.yaml that must not be unknown",
+    )
+    severity: Severity = Field(
+        default="needs-human",
+        description="What a missing answer means once production has changed hands: its pointer on main has named a "
+        "second model. Until then it is a note",
+    )
+
+    @field_validator("required")
+    @classmethod
+    def _known(cls, required: list[str]) -> list[str]:
+        for name in required:
+            if name not in HumanCard.model_fields:
+                raise ValueError(
+                    f"model_card.yaml has no key {name!r}; use {', '.join(HumanCard.model_fields)}"
+                )
+        if len(set(required)) != len(required):
+            raise ValueError("required names a key twice")
+        return required
 
 
 class NumberDrift(Contract):
@@ -266,6 +297,7 @@ class PolicyFile(Contract):
     leakage: Leakage = Field(default=Leakage(), description="Answers that training must not know")
     contract: Severity = Field(default="note", description="What it means that callers would have to change")
     budgets: Budgets = Field(default=Budgets(), description="Bytes, time, memory and cost")
+    card: Card = Field(default=Card(), description="The human half of the model card")
 
     @field_validator("environments")
     @classmethod

@@ -57,6 +57,7 @@ def by_the_gate(case: Case, today: date | None = None) -> Verdict:
 
     ``today``: the day by which overrides expire (default: this one).
     """
+    from gitops_ml.delivery.handed_over import handed_over
     from gitops_ml.gate.judge import judge
     from gitops_ml.gate.read import gather
 
@@ -78,6 +79,7 @@ def by_the_gate(case: Case, today: date | None = None) -> Verdict:
             protected=guarded,
             alone=bool(guarded) and case.alone(),
             history=case.root,
+            handed_over=handed_over(case.root, case.before),
         )
         return judge(evidence)
 
@@ -108,10 +110,10 @@ def policy_revision(root: Path, commit: str) -> str:
 
 def judged(forge: Forge, root: Path, commit: str, verdict: Verdict) -> Judged:
     """What a verdict allows. ``needs-human`` is passed by an approval of the merged head, given before or after the merge."""
+    overridden = answered_for(verdict)
     if verdict.overall == "pass":
-        overridden = [check.title for check in verdict.checks if check.override]
         if overridden:
-            return Judged(verdict, "override", f"passed with an override: {', '.join(overridden)}")
+            return Judged(verdict, "override", f"passed with an override of {overridden}")
         return Judged(verdict, "pass", f"all {len(verdict.checks)} checks pass")
     if verdict.overall == "block":
         return Judged(verdict, None, "it is blocked")
@@ -119,11 +121,20 @@ def judged(forge: Forge, root: Path, commit: str, verdict: Verdict) -> Judged:
     for pull in pulls:
         approver = approved_by(forge, pull)
         if approver:
-            return Judged(verdict, "accepted", f"approved by {approver} in #{pull.number}")
+            # An entry of overrides.yaml asks for an approval of its own: the graver word of the two is written down.
+            why = f"approved by {approver} in #{pull.number}"
+            word: Word = "override" if overridden else "accepted"
+            return Judged(verdict, word, f"{why}, with an override of {overridden}" if overridden else why)
     where = f"#{pulls[0].number}" if pulls else "no pull request"
     return Judged(
         verdict, None, f"it needs a person, and nobody with write access approved its head ({where})"
     )
+
+
+def answered_for(verdict: Verdict) -> str:
+    """The checks that somebody answers for in overrides.yaml, each with reason and owner, on one line; empty: none."""
+    said = [f"{check.id}: {check.override}" for check in verdict.checks if check.override]
+    return " ".join("; ".join(said).split())
 
 
 def approved_by(forge: Forge, pull: Pull) -> str | None:

@@ -59,7 +59,8 @@ class Evidence:
     policy.yaml asks for it. ``by_time``: whose params.yaml splits the rows by time: base, head, both or nobody's.
 
     ``overrides`` are those of this day; ``expired`` are the others. ``alone``: nobody else has write access, so an
-    entry in overrides.yaml may stand for the approval of the protected files (``protected``), too.
+    entry in overrides.yaml may stand for the approval of the protected files (``protected``), too. ``handed_over``: the
+    base branch has served a second model (:mod:`gitops_ml.delivery.handed_over`).
     """
 
     policy: PolicyFile
@@ -87,3 +88,4 @@ class Evidence:
     overrides: tuple[Override, ...] = ()
     expired: tuple[Override, ...] = ()
     alone: bool = False
+    handed_over: bool = False

@@ -30,14 +30,14 @@ DECLARE = (
 
 
 def fairness(evidence: Evidence, table: Table) -> list[Check]:
-    """A check for each protected attribute; a note where none is declared."""
+    """A check for each protected attribute; where none is declared, that: a note until production has changed hands."""
     rules = evidence.policy.fairness
     if not rules.attributes:
         absent = rules.absent
         return [
             Check(
                 id="fairness",
-                severity="note",
+                severity=rules.undeclared if evidence.handed_over else "note",
                 outcome="pass" if absent else "unknown",
                 title="Protected attributes are declared, or declared absent",
                 reason=f"There are none, says policy.yaml: {absent}"

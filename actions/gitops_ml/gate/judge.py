@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gitops_ml.contracts.verdict import Check, Inputs, Overall, Verdict
 from gitops_ml.gate import checks as check
+from gitops_ml.gate.answers import answers
 from gitops_ml.gate.budgets import size
 from gitops_ml.gate.calibration import calibration
 from gitops_ml.gate.clocks import MEASURED
@@ -34,6 +35,7 @@ def judge(evidence: Evidence) -> Verdict:
         *size(evidence),
         check.schema(evidence),
         check.card(evidence),
+        *answers(evidence),
         *check.protected(evidence),
     ]
     judged, notes = _overridden(evidence, made)

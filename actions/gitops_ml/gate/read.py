@@ -54,14 +54,15 @@ def gather(
     protected: Sequence[str] = (),
     alone: bool = False,
     history: Path | None = None,
+    handed_over: bool = False,
 ) -> Evidence:
     """The evidence. Raises :class:`Forged` where two pieces disagree, :class:`Fault` where a file of people is not valid.
 
     ``base``: a checkout of the base branch (policy.yaml, schema.yaml of today's callers). ``head``: a checkout of the
     commit that was built (schema.yaml, overrides.yaml, and reports that the build left as they were). The digests are
     those of both manifests as job outputs; None on a laptop. ``protected``: files
-    of the pull request that only people may change (see ``build.derived``). ``alone``: see :class:`Evidence`.
-    ``history``: a checkout whose git history holds the champion's commit: what its data were is read there.
+    of the pull request that only people may change (see ``build.derived``). ``alone`` and ``handed_over``: see
+    :class:`Evidence`. ``history``: a checkout whose git history holds the champion's commit: what its data were is read there.
     """
     try:
         sealed = opened(candidate, candidate_digest)
@@ -128,6 +129,7 @@ def gather(
         overrides=tuple(one for one in overrides.overrides if one.expires >= today),
         expired=tuple(one for one in overrides.overrides if one.expires < today),
         alone=alone,
+        handed_over=handed_over,
     )
 
 

@@ -94,6 +94,8 @@ def short(one: Check) -> str:
         "rows/unseen": "some test rows are of classes it never saw",
         "champion/scored": "the champion could not be scored",
         "card": "the model card is missing, or not this model's",
+        "card/answers": "people have not answered what the model card needs",
+        "fairness": "nobody has said whose groups to look at",
         "protected": "it changes the rules it is judged by",
     }.get(one.id, one.title)
 
@@ -116,6 +118,13 @@ def step(one: Check) -> str:
         return "find out what got worse: `uv run dvc metrics diff main`"
     if one.id == "card":
         return "write the card with the pipeline: `uv run dvc repro`"
+    if one.id == "card/answers":
+        unanswered = ", ".join(f"`{clip(key, 40)}`" for key in one.evidence.get("unanswered", []))
+        return f"answer {unanswered} in model_card.yaml, then `uv run gitops-ml reproduce`"
+    if one.id == "fairness":
+        return (
+            "declare `fairness: {attributes: [...]}` in policy.yaml, or why there are none: `{absent: ...}`"
+        )
     if one.id.startswith("floor/"):
         return "change data, features or params until the limit is reached"
     if one.id == "slices":

@@ -115,6 +115,7 @@ def rule(task: Task, alone: Callable[[], bool]) -> Ruling:
 
 
 def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool]) -> Ruling:
+    from gitops_ml.delivery.handed_over import handed_over
     from gitops_ml.drift.sealed import tables
     from gitops_ml.gate.beside import beside
     from gitops_ml.gate.judge import judge
@@ -143,6 +144,7 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
                 protected=guarded,
                 alone=lone,
                 history=task.root,
+                handed_over=handed_over(task.root, "HEAD"),
             )
         except Fault as fault:  # evidence that disagrees, or a file of people that is not valid
             raise Forged(str(fault)) from None
