@@ -11,6 +11,7 @@ from typing import Any
 from gitops_ml.contracts.base import write_text
 from gitops_ml.contracts.model_card import HumanCard
 from gitops_ml.errors import Fault
+from gitops_ml.report.summary import in_the_way
 from gitops_ml.ruling.rule import Ruling
 from gitops_ml.selftest.plant import BUILD, Plant
 from gitops_ml.selftest.rows import Group, group_of, tighter
@@ -148,11 +149,10 @@ def loosened(site: Site) -> None:
 
 def expired(site: Site, ruling: Ruling) -> None:
     """Somebody answered for the worse model, until yesterday."""
-    stopping = [] if ruling.verdict is None else [c for c in ruling.verdict.checks if c.outcome != "pass"]
-    blocking = next((one.id for one in stopping if one.severity == "block"), None)
-    if ruling.candidate is None or blocking is None:
-        raise Impossible("the worse model is not blocked, so there is nothing to override")
-    write_text(site.root / "overrides.yaml", expired_entry(blocking, ruling.candidate.model.sha256))
+    stopping = in_the_way(ruling.verdict) if ruling.verdict is not None else []
+    if ruling.candidate is None or not stopping:
+        raise Impossible("the worse model is not stopped, so there is nothing to override")
+    write_text(site.root / "overrides.yaml", expired_entry(stopping[0].id, ruling.candidate.model.sha256))
 
 
 def expired_entry(check: str, sha256: str) -> str:
