@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.suite.test_ruling_laptop import looks
 
 from gitops_ml.contracts.verdict import Check, Inputs, Side, Verdict
 from gitops_ml.delivery.champion import champion
+from gitops_ml.delivery.handed_over import handed_over
 from gitops_ml.errors import Fault
 from gitops_ml.ruling.rule import Ruling
 from gitops_ml.selftest import command, screen
@@ -33,6 +35,7 @@ PLANT = Plant(
     "leaky", "a leak", lambda site: None, ("leakage*",), lambda site: {"leakage": {"severity": "block"}}
 )
 ALWAYS = Plant("worse", "a worse model", lambda site: None, ("quality/*",))
+WAITS = replace(PLANT, waits=True)
 EQUAL = Plant("equal", "an equally good model", lambda site: None)
 
 
@@ -80,6 +83,7 @@ KEYS = {"leakage": {"severity": "block", "alone": [0.99]}}
         (Plant("unpushed", "bytes", lambda site: None, (BUILD,)), BUILDS, None, "stopped", "", True),
         (ALWAYS, ASLEEP, None, "let through", "quality/x is on", False),
         (ALWAYS, ruled(), None, "let through", "no check `quality/*`", False),
+        (WAITS, NOTE, STOPS, "unprotected", "leakage/y waits until production has changed hands; as a note it says", False),
         (EQUAL, NONE, None, "passed", "in short", True),
         (EQUAL, OTHER, None, "let through", "nothing got worse, and the gate says: in short", True),
     ],
@@ -165,8 +169,10 @@ def test_the_clone_serves_todays_model_and_leaves_the_persons_folder_alone(root:
         assert Path(url) == clone.origin and clone.origin.is_dir()
         serving = champion(clone.root, clone.base)
         assert serving is not None and (serving.revision, serving.version) == (head, "v0.0.1")
-        history = git(clone.root, "log", "--format=%s", f"{head}..{clone.base}").splitlines()
-        assert history == ["Serve v0.0.1", "Serve v0.0.0"], "production has changed hands"
+        assert not handed_over(clone.root, clone.base), "it is as young as the person's own"
+        later = clone.policy(b"version: 1\nenvironments: [production]\n", handed_over=True)
+        assert handed_over(clone.root, later) and champion(clone.root, later) == serving
+        assert git(clone.root, "merge-base", later, clone.base) == clone.base
         assert Cache(clone.root).base.is_relative_to(clone.root)
         assert (
             pull(clone.root, ["models/model.skops"]) is not None
@@ -181,6 +187,16 @@ def test_the_clone_serves_todays_model_and_leaves_the_persons_folder_alone(root:
         assert "floors" in git(clone.root, "show", f"{other}:policy.yaml")
         folder = clone.root
     assert not folder.exists() and looks(root) == before
+
+
+def test_a_production_that_has_changed_hands_has_done_so_in_the_clone(root: Path) -> None:
+    for sha256 in (OLD, NEW):
+        pointer = f"model: churn\nversion: v1.0.0\nrevision: '{'1' * 40}'\npath: x\nsha256: {sha256}\nsize: 1\nimage: null\nverdict: pass\npromoted_from: null\n"
+        commit(root, {"deploy/production/model.yaml": pointer})
+    with cloned(root) as clone:
+        assert handed_over(clone.root, clone.base)
+        serving = champion(clone.root, clone.base)
+        assert serving is not None and serving.revision == clone.commit
 
 
 def test_a_poisoned_store_gives_other_bytes_until_the_end(root: Path) -> None:

@@ -16,7 +16,8 @@ from gitops_ml.build.workshop import fresh, settings
 from gitops_ml.contracts.base import write_text
 from gitops_ml.contracts.pointer import Pointer
 from gitops_ml.delivery import tree
-from gitops_ml.delivery.champion import environments, pointer_path
+from gitops_ml.delivery.champion import environments, pointer_of, pointer_path
+from gitops_ml.delivery.handed_over import handed_over
 from gitops_ml.delivery.offer import pointer_text
 from gitops_ml.delivery.release import artifact_of
 from gitops_ml.delivery.releases import Release, newest
@@ -55,10 +56,15 @@ class Clone:
         shell.git(self.root, *WHO, "commit", "--quiet", "--message", message)
         return shell.git(self.root, "rev-parse", "HEAD")
 
-    def policy(self, content: bytes) -> str:
-        """The base with another policy.yaml; the checkout stays as it is."""
-        path = shell.git(self.root, "rev-parse", "--show-prefix") + "policy.yaml"
-        return commit_files(self.root, [self.base], {path: content}, "Another policy")
+    def policy(self, content: bytes, *, handed_over: bool = False) -> str:
+        """The base with another policy.yaml; and with a production that has served another model before."""
+        commit = self.base
+        if handed_over:
+            for files in _pointers(self.root, self.base, "0" * 64), _pointers(self.root, self.base):
+                commit = commit_files(self.root, [commit], files, "Serve")
+        return commit_files(
+            self.root, [commit], {f"{_prefix(self.root)}policy.yaml": content}, "Another policy"
+        )
 
     @contextlib.contextmanager
     def poisoned(self, md5: str, content: bytes) -> Iterator[None]:
@@ -98,8 +104,9 @@ def cloned(root: Path, revision: str = "HEAD") -> Iterator[Clone]:
         shell.git(project, "remote", "set-url", "origin", str(origin))
         _private(root, project)
         lent(root)(project, None, checkout=False)
-        base = _served(project, commit)
-        yield Clone(project, commit, base, origin)
+        made = Clone(project, commit, _served(project, commit), origin)
+        made.site()
+        yield made
 
 
 def _private(root: Path, project: Path) -> None:
@@ -114,15 +121,17 @@ def _private(root: Path, project: Path) -> None:
 
 
 def _served(project: Path, commit: str) -> str:
-    """Commit what main would look like if the commit's model served, its bytes in the refs of the remote."""
-    model = tree.model_name(project, commit)
+    """Commit what main would look like if the commit's model served, and a bare clone beside it were its remote.
+
+    Without the commit's history: whether production has changed hands is to be as it was, whatever is served now.
+    """
+    prefix, model = _prefix(project), tree.model_name(project, commit)
     last = newest(project, model, commit)
     numbers = (0, 0, 0) if last is None else last.numbers
-    version = f"v{numbers[0]}.{numbers[1]}.{numbers[2] + 1}"
-    artifact = artifact_of(project, Release(version, commit[:12], commit))
+    artifact = artifact_of(project, Release("", commit[:12], commit))
     pointer = Pointer(
         model=model,
-        version=version,
+        version=f"v{numbers[0]}.{numbers[1]}.{numbers[2] + 1}",
         revision=commit,
         path=artifact.path,
         sha256=artifact.sha256,
@@ -131,22 +140,40 @@ def _served(project: Path, commit: str) -> str:
         verdict="pass",
         promoted_from=None,
     )
-    # Served, and another one before it: what is asked only after production has changed hands is asked here.
-    for serving in (pointer.model_copy(update={"sha256": "0" * 64, "version": "v0.0.0"}), pointer):
-        for environment in environments(project, commit):
-            write_text(project / pointer_path(environment), pointer_text(serving, environment))
-        _git_storage(project)
-        shell.git(project, "add", "--all")
-        shell.git(project, *WHO, "commit", "--quiet", "--message", f"Serve {serving.version}")
-    return shell.git(project, "rev-parse", "HEAD")
+    files: dict[str, bytes | None] = {
+        f"{prefix}{pointer_path(name)}": pointer_text(pointer, name).encode()
+        for name in environments(project, commit)
+    }
+    files |= {f"{prefix}{path}": content for path, content in _git_storage(project, commit).items()}
+    base = commit_files(project, [], files, f"Serve {pointer.version}", tree=f"{commit}^{{tree}}")
+    if not handed_over(project, commit):
+        return base
+    before = commit_files(project, [], _pointers(project, base, "0" * 64), "Serve", tree=f"{base}^{{tree}}")
+    return commit_files(project, [before], files, f"Serve {pointer.version}")
 
 
-def _git_storage(project: Path) -> None:
-    """Bytes of the clone never come from, or go to, an object store."""
-    path = project / ".dvc" / "config"
+def _pointers(root: Path, base: str, sha256: str | None = None) -> dict[str, bytes | None]:
+    """The pointers of a base; with a ``sha256`` they name another model."""
+    found: dict[str, bytes | None] = {}
+    for name in environments(root, base):
+        pointer = pointer_of(root, base, name)
+        assert pointer is not None  # every environment of a base serves
+        other = pointer if sha256 is None else pointer.model_copy(update={"sha256": sha256})
+        found[f"{_prefix(root)}{pointer_path(name)}"] = pointer_text(other, name).encode()
+    return found
+
+
+def _git_storage(project: Path, commit: str) -> dict[str, bytes]:
+    """Settings by which bytes of the clone never come from, or go to, an object store; nothing where they are in git."""
+    path = ".dvc/config"
     parser = configparser.ConfigParser(interpolation=None, strict=False)
-    parser.read_string(path.read_text("utf-8") if path.is_file() else "")
-    if parser.has_section("core") and parser.remove_option("core", "remote"):
-        text = io.StringIO()
-        parser.write(text)
-        write_text(path, text.getvalue())
+    parser.read_string((tree.content(project, commit, path) or b"").decode("utf-8"))
+    if not (parser.has_section("core") and parser.remove_option("core", "remote")):
+        return {}
+    text = io.StringIO()
+    parser.write(text)
+    return {path: text.getvalue().encode()}
+
+
+def _prefix(project: Path) -> str:
+    return shell.git(project, "rev-parse", "--show-prefix")

@@ -23,7 +23,8 @@ class Plant:
     ``expects``: the ids (patterns) of the checks that exist for it; none: it must pass. ``strict``: keys of policy.yaml
     under which these checks stop it, for a policy that has them off. ``then``: a second change on top, made of the
     ruling on the first one. ``note``: a check that must say something besides, though it stops nothing. ``poisons``:
-    under the name of the table's bytes the store then holds others.
+    under the name of the table's bytes the store then holds others. ``waits``: its checks are notes until production has
+    changed hands.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Plant:
     then: Callable[[Site, Ruling], None] | None = None
     note: str = ""
     poisons: bool = False
+    waits: bool = False
 
     def expected(self, check: str) -> bool:
         """Whether a check's id is one of those that exist for it."""

@@ -197,7 +197,7 @@ PLANTS: tuple[Plant, ...] = (
     Plant("tampered-bytes", "a store that gives other bytes", tampered, (BUILD,), poisons=True),
     Plant("loosened-policy", "a worse model, and a policy for it", loosened, ("quality/*", "floor/*", "secondary/*", "protected")),
     Plant("expired-override", "an override of yesterday", worse, ("quality/*", "floor/*", "secondary/*"), then=expired, note="overrides"),
-    Plant("empty-card", "a card that says nothing", empty_card, ("card/answers",), lambda _: {"card": {"severity": "needs-human"}}),
+    Plant("empty-card", "a card that says nothing", empty_card, ("card/answers",), lambda _: {"card": {"severity": "needs-human"}}, waits=True),
 )  # fmt: skip
 
 

@@ -112,7 +112,8 @@ def _planted(clone: Clone, plant: Plant) -> Judged:
             policy = merged(tree.content(clone.root, clone.base, "policy.yaml") or b"version: 1", keys)
         except Fault:  # a suite without this check
             return Judged(ruling, None, None)
-        return Judged(ruling, rehearsal.ruling(clone.policy(policy)), keys)
+        strict = rehearsal.ruling(clone.policy(policy, handed_over=plant.waits))
+        return Judged(ruling, strict, keys)
 
 
 def _result(plant: Plant, found: Judged) -> Result:
@@ -143,6 +144,9 @@ def _result(plant: Plant, found: Judged) -> Result:
     would = [one for one in _stoppers(found.strict, plant) if plant.expected(one.id)]
     if not would:
         why = f"{_names(plant)} is off in policy.yaml; switched on, these rows would not have shown it either"
+        return Result(plant, word, stoppers, why, 0)
+    if plant.waits:
+        why = f"{would[0].id} waits until production has changed hands{_seen(plant, ruling)}"
         return Result(plant, word, stoppers, why, 0)
     why = f"{would[0].id} would stop it, and is off in policy.yaml{_seen(plant, ruling)}"
     return Result(plant, word, stoppers, why, 0, _line(found.keys or {}))
