@@ -72,6 +72,12 @@ def sentence(verdict: Verdict) -> str:
 
 def figures(verdict: Verdict) -> str:
     """The table: the primary metric with its interval, other metrics, and the limits of policy.yaml."""
+    head, rows = cells(verdict)
+    return table(head, rows, frozenset(range(1, len(head) - 1))) if rows else ""
+
+
+def cells(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table, each cell Markdown; five columns, or three where there is no champion."""
     one = _quality(verdict)
     floors = {
         floor.metric: floor
@@ -113,7 +119,7 @@ def figures(verdict: Verdict) -> str:
             cells[4] += f", {_limit(floors[row.metric])}"
     # Rows with a limit are never the ones that are cut.
     rows = [*decided, *sorted(rows, key=lambda cells: not cells[4])[:ROWS]]
-    return table(["check", old, "this PR", f"difference ({level(one)})", ""], rows, frozenset({1, 2, 3}))
+    return ["check", old, "this PR", f"difference ({level(one)})", ""], rows
 
 
 def _decided(one: Check, more: str = "") -> list[str]:
@@ -129,7 +135,7 @@ def _decided(one: Check, more: str = "") -> list[str]:
     ]
 
 
-def _alone(verdict: Verdict, floors: dict[str, Check]) -> str:
+def _alone(verdict: Verdict, floors: dict[str, Check]) -> tuple[list[str], list[list[str]]]:
     """Without a champion there is nothing to compare: each limit, and whether it is reached."""
     dummy = next((one for one in verdict.checks if one.id == "floor/dummy"), None)
     rows = []
@@ -145,7 +151,7 @@ def _alone(verdict: Verdict, floors: dict[str, Check]) -> str:
         [metric_name(metric), number(floor.challenger), _limit(floor)]
         for metric, floor in list(floors.items())[:ROWS]
     ]
-    return table(["check", "this PR", ""], rows, frozenset({1})) if rows else ""
+    return ["check", "this PR", ""], rows
 
 
 def _limit(floor: Check | None) -> str:

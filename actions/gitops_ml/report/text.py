@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
@@ -35,6 +36,33 @@ def words(text: object, most: int = SENTENCE) -> str:
     return re.sub(r"(:)(?=//)|(www)(?=\.)", rf"\g<0>{_BREAK}", escaped, flags=re.I)
 
 
+_SPOKEN = re.compile(
+    r"(?P<fence>`+)(?P<code>.+?)(?<!`)(?P=fence)(?!`)"  # a name
+    r"|\\(?P<escaped>[\\`*{}\[\]<>#|~$_.)+=-])"
+    r"|\*\*|</?(?:sub|b)>|&#8203;"
+    r"|\[(?P<shown>[^\]\\]*)\]\([^)\s]*\)"
+)
+
+
+def spoken(text: str) -> str:
+    """The words of Markdown that this room wrote, without its signs: for a terminal, for report.json, for a page.
+
+    Of whatever :func:`name` and :func:`words` made it gives back what they were given, clipped.
+    """
+
+    def one(found: re.Match[str]) -> str:
+        if found["code"] is not None:
+            return _keep(found["code"].strip(" ") or " ")
+        return _keep(found["escaped"] or found["shown"] or "")
+
+    return html.unescape(_SPOKEN.sub(one, text))
+
+
+def _keep(text: str) -> str:
+    """Safe from the reading of entities that follows."""
+    return text.replace("&", "&amp;")
+
+
 def version(text: str) -> str:
     """A version as tags spell it: v1.0.1."""
     return words(f"v{text}" if text[:1].isdigit() else text, 40)
@@ -65,14 +93,20 @@ def picture(title: str, web: str, revision: str, path: str) -> str:
     return f'<img width="49%" alt="{plain}" src="{web}/raw/{quote(revision)}/{quote(path)}">'
 
 
-def joined(parts: Iterable[str], spare: Sequence[str] = (), last: Sequence[str] = (), where: str = "") -> str:
+def joined(
+    parts: Iterable[str],
+    spare: Sequence[str] = (),
+    last: Sequence[str] = (),
+    where: str = "",
+    limit: int = LIMIT,
+) -> str:
     """``parts``, as many of the ``spare`` ones as fit, and ``last``; what was left out is said, with ``where`` it is."""
     first = [part for part in parts if part]
     end = [part for part in last if part]
     kept: list[str] = []
     wanted = [part for part in spare if part]
     cut = f"{{}} parts did not fit into a comment{f'; they are {where}' if where else ''}."
-    room = LIMIT - sum(len(part) + 2 for part in [*first, *end]) - len(cut) - 10
+    room = limit - sum(len(part) + 2 for part in [*first, *end]) - len(cut) - 10
     for part in wanted:
         if len(part) + 2 <= room:
             kept.append(part)
@@ -81,7 +115,7 @@ def joined(parts: Iterable[str], spare: Sequence[str] = (), last: Sequence[str] 
     if missing == 1:
         cut = cut.replace("{} parts did", "One part did").replace("they are", "it is")
     text = "\n\n".join([*first, *kept, *([cut.format(missing)] if missing else []), *end]) + "\n"
-    if len(text) <= LIMIT:
+    if len(text) <= limit:
         return text
     said = f"\n\n(Cut here: it did not fit into a comment{f'; all of it is {where}' if where else ''}.)\n"
-    return text[: LIMIT - len(said)].rpartition("\n")[0] + said
+    return text[: limit - len(said)].rpartition("\n")[0] + said

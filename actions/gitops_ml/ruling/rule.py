@@ -5,28 +5,27 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gitops_ml import shell
 from gitops_ml.build import derived, trees
 from gitops_ml.build.merge import merge
 from gitops_ml.build.sealed import opened
 from gitops_ml.contracts.candidate import Candidate
-from gitops_ml.contracts.evaluation import Evaluation
 from gitops_ml.contracts.overrides import OverridesFile
-from gitops_ml.contracts.profile import ProfileFile
 from gitops_ml.contracts.verdict import Measurements, Verdict
 from gitops_ml.delivery import tree
 from gitops_ml.errors import Fault
 from gitops_ml.forge import commits
 from gitops_ml.gate.evidence import Forged
-from gitops_ml.report.context import Context
 
 if TYPE_CHECKING:
+    from gitops_ml.contracts.report import Report
     from gitops_ml.gate.beside import Beside
+    from gitops_ml.report.context import Context
 
 Render = Callable[[str], str]
 """head left behind -> Markdown: pictures are linked at that commit"""
@@ -42,7 +41,8 @@ class Task:
     ``head``: the commit that was built. ``kind``: what plan decided. ``results``: job -> success, failure, skipped or
     cancelled. ``reason``: the last words of a job that stopped. Digests are empty where there is no such folder.
     ``proofs``: what `gitops-ml prove` said of the versions that changed pointers name.
-    ``drift``: what check-drift wrote, whose rows both models were asked besides.
+    ``drift``: what check-drift wrote, whose rows both models were asked besides. ``artifact``: the name under which
+    the run keeps the folder of the verdict.
     """
 
     root: Path
@@ -58,6 +58,7 @@ class Task:
     proofs: str = ""
     drift: Path = Path("drift")
     drift_digest: str = ""
+    artifact: str = ""
 
     @property
     def failed(self) -> str | None:
@@ -71,7 +72,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Ruling:
-    """The answer. ``overall``: pass, needs-human or block; ``model``: the digest of the model that it is about."""
+    """The answer. ``overall``: pass, needs-human or block. ``whole`` renders what GitHub's comment may be too short for.
+
+    ``report`` tells the same as data, ``pictures`` are those it names, by path: both only where a model was judged.
+    """
 
     overall: str
     description: str
@@ -80,6 +84,13 @@ class Ruling:
     verdict: Verdict | None = None
     measurements: Measurements | None = None
     beside: Sequence[Beside] = ()
+    whole: Render | None = None
+    report: Callable[[str], Report] | None = None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+    def summary(self, head: str) -> str:
+        """The Markdown for the step summary: nothing of it is left out."""
+        return (self.whole or self.render)(head)
 
     @property
     def state(self) -> str:
@@ -117,11 +128,15 @@ def rule(task: Task, alone: Callable[[], bool]) -> Ruling:
 def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool]) -> Ruling:
     from gitops_ml.drift.sealed import tables
     from gitops_ml.gate.beside import beside
+    from gitops_ml.gate.curves import looks
     from gitops_ml.gate.judge import judge
     from gitops_ml.gate.read import gather, measurements
-    from gitops_ml.report.comment import comment
+    from gitops_ml.report.comment import SUMMARY, comment
     from gitops_ml.report.stopped import failed
+    from gitops_ml.report.story import told
     from gitops_ml.report.summary import status_line
+    from gitops_ml.report.text import LIMIT
+    from gitops_ml.ruling.around import context_of, pictures_of
 
     guarded = [path for path in changed if derived.protected(path)]
     try:
@@ -144,7 +159,10 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
             )
         except Fault as fault:  # evidence that disagrees, or a file of people that is not valid
             raise Forged(str(fault)) from None
+        pictures = pictures_of(evidence.evaluation, task.candidate / "files", head)
     verdict = judge(evidence)
+    counts = looks(evidence)
+    failure = ("check", task.reason or "Lint or tests failed.") if task.checks_failed else None
     measured = measurements(task.candidate, task.scores)
     besides: list[Beside] = []
     if task.drift_digest:
@@ -153,17 +171,29 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
             task.scores_digest,
         )  # fmt: skip
 
-    def render(left: str) -> str:
-        told = comment(verdict, _context(task, parted, left, changed, candidate, evidence.evaluation, lone))
-        if not task.checks_failed:
-            return told
-        return failed("check", task.reason or "Lint or tests failed.", task.run_url, verdict=told)
+    def context(left: str) -> Context:
+        return context_of(task, parted, left, changed, candidate, evidence.evaluation, lone)
+
+    def render(left: str, limit: int = LIMIT) -> str:
+        text = comment(verdict, context(left), limit)
+        return failed(*failure, task.run_url, verdict=text) if failure else text
 
     description = status_line(verdict)[1]
     overall: str = verdict.overall
     if task.checks_failed:
         overall, description = "block", "Blocked: lint or tests fail"
-    return Ruling(overall, description, render, candidate, verdict, measured, besides)
+    return Ruling(
+        overall,
+        description,
+        render,
+        candidate,
+        verdict,
+        measured,
+        besides,
+        whole=lambda left: render(left, SUMMARY),
+        report=lambda left: told(verdict, context(left), measured, counts, failure),
+        pictures=pictures,
+    )
 
 
 def _built(task: Task, candidate: Candidate) -> str:
@@ -173,43 +203,6 @@ def _built(task: Task, candidate: Candidate) -> str:
     tree_id = merge(task.root, task.head, candidate.merged).tree
     return commits.commit_files(
         task.root, [task.head, candidate.merged], {}, "Merged to be read", tree=tree_id
-    )
-
-
-def _context(
-    task: Task,
-    parted: str,
-    left: str,
-    changed: list[str],
-    candidate: Candidate,
-    evaluation: Evaluation,
-    alone: bool,
-) -> Context:
-    from gitops_ml.delivery.version import upcoming
-
-    root = task.root
-    try:
-        decision = upcoming(root, left)
-        version, why = decision.version, decision.why
-    except Fault:  # a lock or schema of long ago that cannot be read: the release will say so
-        version, why = None, ""
-    server_page = task.run_url.partition("/actions/")[0]
-    people = [path for path in changed if not derived.is_derived(path)]
-    return Context(
-        web=server_page,
-        head=left,
-        run_url=task.run_url,
-        version=version,
-        why=why,
-        old_profile=_profile(root, parted),
-        new_profile=_profile(root, left),
-        old_params=_params(root, parted),
-        new_params=_params(root, left),
-        changed=tuple(people),
-        pictures=tuple((one.title, one.file) for one in evaluation.pictures),
-        stages=tuple(candidate.stages),
-        seconds=sum(candidate.seconds.values()) if candidate.stages else None,
-        alone=alone,
     )
 
 
@@ -308,13 +301,3 @@ def checked_out(root: Path, commit: str) -> Iterator[Path]:
             yield folder
         finally:
             shell.ask_git(root, "worktree", "remove", "--force", str(folder))
-
-
-def _profile(root: Path, revision: str) -> ProfileFile | None:
-    content = tree.plain(root, revision, "reports/data_profile.json")
-    return None if content is None else ProfileFile.parse(content, "reports/data_profile.json")
-
-
-def _params(root: Path, revision: str) -> dict[str, Any] | None:
-    content = tree.plain(root, revision, "params.yaml")
-    return content if isinstance(content, dict) else None
