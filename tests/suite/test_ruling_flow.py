@@ -216,7 +216,7 @@ def test_a_visit_commits_keeps_records_comments_and_says_so_last(
         ]  # fmt: skip
         assert at.repo.file(head, "reports/gone.md") is None
         out = {path.name for path in (at.folder / "out").iterdir()}
-        assert out == {"verdict.json", "measurements.json", "report.md"}
+        assert out == {"verdict.json", "measurements.json", "report.md", "report.json", "report.html"}
 
 
 def test_an_update_opens_one_labelled_pull_request_and_closes_the_issue(

@@ -26,6 +26,7 @@ CONTRACTS: dict[str, tuple[str, str]] = {
     "candidate": ("candidate/manifest.json", "gitops_ml.contracts.candidate:Candidate"),
     "scores": ("scores/manifest.json", "gitops_ml.contracts.scores:Scores"),
     "verdict": ("verdict.json", "gitops_ml.contracts.verdict:Verdict"),
+    "report": ("report.json", "gitops_ml.contracts.report:Report"),
     "measurements": ("measurements.json", "gitops_ml.contracts.verdict:Measurements"),
     "drift": ("drift/drift.json", "gitops_ml.contracts.drift:DriftFile"),
     "drift_state": ("refs/gitops-ml/drift:state.json", "gitops_ml.contracts.drift:DriftState"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -19,7 +19,9 @@ class Reason(Contract):
     severity: Severity = Field(description="What its failure means")
     title: str = Field(description="What is wrong")
     text: str = Field(description="The figures")
-    override: str | None = Field(description="Why it was accepted all the same, and by whom; null: it was not")
+    override: str | None = Field(
+        description="Why it was accepted all the same, and by whom; null: it was not"
+    )
 
 
 class Figures(Contract):
@@ -27,6 +29,7 @@ class Figures(Contract):
 
     head: list[str] = Field(description="Titles of the columns")
     rows: list[list[str]] = Field(description="Cells, in the order of the head")
+    checks: list[str] = Field(description="Ids of the checks that the first rows show, in their order")
 
 
 class Moved(Contract):
@@ -131,9 +134,13 @@ class Looks(Contract):
 
     task: Kind = Field(description="What kind of prediction")
     n: int = Field(ge=1, description="Test rows")
-    positive: Scalar | None = Field(description="The class whose score the threshold is held against, or null")
+    positive: Scalar | None = Field(
+        description="The class whose score the threshold is held against, or null"
+    )
     classes: list[Scalar] = Field(description="In the order of confusion; empty for a regression")
-    thresholds: list[float] = Field(description="0 to 1 in steps of 0.01; a row is called positive from there on")
+    thresholds: list[float] = Field(
+        description="0 to 1 in steps of 0.01; a row is called positive from there on"
+    )
     error_edges: list[float] = Field(description="Ends of the bins of errors, one more than bins")
     challenger: Look = Field(description="This model")
     champion: Look | None = Field(description="Null: none, or it could not be scored")
@@ -168,13 +175,11 @@ class Report(Contract):
     next: Next = Field(description="What to do")
     stopped: Stopped | None = Field(description="A job that failed beside the judgement; null: none")
     pictures: list[Picture] = Field(description="Of the commit `head`")
-    head: str = Field(description="The commit that holds the model; empty: not made yet")
+    head: str = Field(
+        pattern=r"^([0-9a-f]{40})?$", description="The commit that holds the model; empty: not made yet"
+    )
     run: str = Field(description="Address of the run; empty: a laptop")
     verdict: Verdict = Field(description="The judgement, as in verdict.json")
     digest: str = Field(description="Of the verdict: who computes it again gets the same")
     measurements: Measurements | None = Field(description="What clocks said")
     looks: Looks | None = Field(description="Counts for the page; null: scores are no finite numbers")
-
-    def check(self, start: str) -> dict[str, Any] | None:
-        """The evidence of the first check whose id is, or starts with, ``start``; None: there is none."""
-        return next((one.evidence for one in self.verdict.checks if one.id.startswith(start)), None)

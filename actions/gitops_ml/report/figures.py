@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from gitops_ml.card.markdown import number, table
 from gitops_ml.contracts.verdict import Check, Verdict
 from gitops_ml.report.groups import change, signed, worst_slice
@@ -72,12 +74,20 @@ def sentence(verdict: Verdict) -> str:
 
 def figures(verdict: Verdict) -> str:
     """The table: the primary metric with its interval, other metrics, and the limits of policy.yaml."""
-    head, rows = cells(verdict)
-    return table(head, rows, frozenset(range(1, len(head) - 1))) if rows else ""
+    found = cells(verdict)
+    return table(found.head, found.rows, frozenset(range(1, len(found.head) - 1))) if found.rows else ""
 
 
-def cells(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the table, each cell Markdown; five columns, or three where there is no champion."""
+class Cells(NamedTuple):
+    """Each cell is Markdown. ``checks``: those that the first rows show."""
+
+    head: list[str]
+    rows: list[list[str]]
+    checks: list[Check]
+
+
+def cells(verdict: Verdict) -> Cells:
+    """Head and rows of the table: five columns, or three where there is no champion."""
     one = _quality(verdict)
     floors = {
         floor.metric: floor
@@ -119,7 +129,8 @@ def cells(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
             cells[4] += f", {_limit(floors[row.metric])}"
     # Rows with a limit are never the ones that are cut.
     rows = [*decided, *sorted(rows, key=lambda cells: not cells[4])[:ROWS]]
-    return ["check", old, "this PR", f"difference ({level(one)})", ""], rows
+    compared = [one, *secondary, *(row for row in verdict.checks if worst and row.id == "slices")]
+    return Cells(["check", old, "this PR", f"difference ({level(one)})", ""], rows, compared)
 
 
 def _decided(one: Check, more: str = "") -> list[str]:
@@ -135,7 +146,7 @@ def _decided(one: Check, more: str = "") -> list[str]:
     ]
 
 
-def _alone(verdict: Verdict, floors: dict[str, Check]) -> tuple[list[str], list[list[str]]]:
+def _alone(verdict: Verdict, floors: dict[str, Check]) -> Cells:
     """Without a champion there is nothing to compare: each limit, and whether it is reached."""
     dummy = next((one for one in verdict.checks if one.id == "floor/dummy"), None)
     rows = []
@@ -151,7 +162,7 @@ def _alone(verdict: Verdict, floors: dict[str, Check]) -> tuple[list[str], list[
         [metric_name(metric), number(floor.challenger), _limit(floor)]
         for metric, floor in list(floors.items())[:ROWS]
     ]
-    return ["check", "this PR", ""], rows
+    return Cells(["check", "this PR", ""], rows, [])
 
 
 def _limit(floor: Check | None) -> str:

@@ -25,8 +25,9 @@ def signed(value: float | None) -> str:
     """A difference with its sign; a true minus, so that a range reads well."""
     if value is None:
         return "unknown"
-    sign = MINUS if value < 0 else "+" if value > 0 else ""
-    return f"{sign}{number(abs(value))}"
+    sign, size = MINUS if value < 0 else "+" if value > 0 else "", abs(value)
+    # Beside differences of 0.01, powers of ten are hard to read.
+    return f"{sign}{size:.4f}" if 0.00005 <= size < 0.001 else f"{sign}{number(size)}"
 
 
 def change(estimate: float | None, low: float | None, high: float | None) -> str:

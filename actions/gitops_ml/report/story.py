@@ -41,7 +41,7 @@ def told(
 ) -> Report:
     """The report. ``failed``: stage and last words of a job that failed beside the judgement, and blocks by itself."""
     stopped = _stopped(*failed) if failed else None
-    head, rows = cells(verdict)
+    shown = cells(verdict)
     release = None
     if verdict.overall != "block" and stopped is None and context.version:
         release = Release(version=context.version, why=context.why)
@@ -54,7 +54,11 @@ def told(
         overridden=[_reason(one) for one in verdict.checks if one.override is not None],
         reasons=[_reason(one) for one in summary.in_the_way(verdict) if one.id != "protected"],
         notes=[spoken(_plain(one)) for one in comment.notes(verdict)],
-        figures=Figures(head=[spoken(cell) for cell in head], rows=[[spoken(c) for c in row] for row in rows]),
+        figures=Figures(
+            head=[spoken(cell) for cell in shown.head],
+            rows=[[spoken(cell) for cell in row] for row in shown.rows],
+            checks=[one.id for one in shown.checks],
+        ),
         changed=_changed(context),
         flips=_lined(flips_line(verdict)),
         built=spoken(comment.built(verdict, context)).removesuffix(" Run."),
@@ -111,9 +115,7 @@ def _changed(context: Context) -> Changed:
             Param(key=one.key, old=one.old, new=one.new)
             for one in params_diff(context.old_params, context.new_params)
         ]
-    return Changed(
-        text=_lined(what_changed(context)), data=data, params=params, files=list(context.changed)
-    )
+    return Changed(text=_lined(what_changed(context)), data=data, params=params, files=list(context.changed))
 
 
 def _moved(one: Move) -> Moved:

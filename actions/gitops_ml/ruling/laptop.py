@@ -60,8 +60,7 @@ def judged_here(
         task = run.task(there, here, rebuild)
         ruling = rule(task, lambda: alone)
         left = carry.left_behind(main, carry.Target("", here, here), ruling.candidate, task.candidate)
-        text = ruling.render(left)  # while the folders are there
-    return dataclasses.replace(ruling, render=lambda _: text)
+        return ruling.settled(left)  # while the folders are there
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +87,17 @@ class Ruling:
     whole: Render | None = None
     report: Callable[[str], Report] | None = None
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+    def settled(self, head: str) -> Ruling:
+        """The same, with all texts written for one head: they need no folder of the build any more."""
+        text, whole = self.render(head), self.summary(head)
+        story = self.report(head) if self.report is not None else None
+        return replace(
+            self,
+            render=lambda _: text,
+            whole=lambda _: whole,
+            report=None if story is None else lambda _: story,
+        )
 
     def summary(self, head: str) -> str:
         """The Markdown for the step summary: nothing of it is left out."""
