@@ -144,8 +144,10 @@ def built(verdict: Verdict, context: Context) -> str:
     if context.stages:
         took = f" in {context.seconds:,.0f} s" if context.seconds is not None else ""
         ran = f"Built here from {lock}{took} ({some([words(s, 40) for s in context.stages], 8)})."
-    else:
+    elif context.run_url:
         ran = f"Nothing had to be built again: {lock} was built by CI before."
+    else:
+        ran = f"Of the results that are here, by {lock}; CI builds its own."
     policy = name(verdict.inputs.policy[:8])
     run = f" [Run]({context.run_url})." if context.run_url else ""
     return (

@@ -40,7 +40,7 @@ def _facts(report: Report, width: int) -> list[str]:
         ("changed", [report.changed.text] if report.changed.text else []),
         ("flips", [report.flips] if report.flips else []),
         ("notes", report.notes[:LISTED]),
-        ("built", [report.built]),
+        ("made", [report.built]),
     ]
     return [line for label, texts in facts for line in _labelled(label, texts, width)]
 
