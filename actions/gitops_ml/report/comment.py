@@ -9,7 +9,7 @@ from gitops_ml.report.asking import APPROVE, answer, entries, fenced
 from gitops_ml.report.changed import data_table, params_table, what_changed
 from gitops_ml.report.context import MARKER, Context
 from gitops_ml.report.figures import figures, level, margin, metric_name, sentence
-from gitops_ml.report.groups import details, flips_line
+from gitops_ml.report.groups import details, flips_line, worse_slices
 from gitops_ml.report.text import LIMIT, joined, name, picture, some, version, words
 
 PICTURES = 2  # shown at once; the others open on a click
@@ -58,8 +58,11 @@ def rules(verdict: Verdict) -> str:
 
 def lead(verdict: Verdict, context: Context) -> str:
     """The one sentence or two that explain the verdict."""
-    # A comparison that stands in the way is told below, among the reasons.
-    told = any(one.id.startswith("quality/") for one in summary.in_the_way(verdict))
+    # A comparison that stands in the way is told below, among the reasons; one that was overridden, above.
+    told = any(
+        one.id.startswith("quality/") and (one.override is not None or one in summary.in_the_way(verdict))
+        for one in verdict.checks
+    )
     parts = ["" if told else sentence(verdict)]
     judged = [one for one in verdict.checks if one.severity != "note"]
     passed = [one for one in judged if one.outcome == "pass"]
@@ -82,7 +85,7 @@ def _reasons(verdict: Verdict) -> str:
     """Everything that stands in the way, numbered; then notes that failed."""
     left = [one for one in summary.in_the_way(verdict) if one.id != "protected"]
     lines = [f"{number}. {reason(one)}" for number, one in enumerate(left, start=1)]
-    said = [f"- **Note:** {words(one.reason)}" for one in notes(verdict)]
+    said = [f"- **Note:** {note(one)}" for one in notes(verdict)]
     return "\n\n".join("\n".join(part) for part in (lines, said) if part)
 
 
@@ -110,7 +113,17 @@ def reason(one: Check) -> str:
 def figured(one: Check) -> str:
     """The figures behind a reason. Markdown."""
     # The check's own sentence repeats figures and names for those who read verdict.json; here they are set for people.
-    return margin(one) if one.id.startswith(("quality/", "secondary/")) else words(one.reason)
+    if one.id.startswith(("quality/", "secondary/")) or (one.id == "calibration" and one.outcome == "fail"):
+        return margin(one)
+    return worse_slices(one) or words(one.reason)
+
+
+def note(one: Check) -> str:
+    """What is said and stops nothing. Markdown."""
+    if one.id == "calibration" and one.outcome == "fail":
+        title = summary.short(one)
+        return f"{words(title[:1].upper() + title[1:], 120)}: {figured(one)}"
+    return words(one.reason)
 
 
 def _pictures(context: Context, chosen: tuple[tuple[str, str], ...]) -> str:

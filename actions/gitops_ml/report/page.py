@@ -152,7 +152,7 @@ def _pictures(report: Report, pictures: Mapping[str, bytes]) -> Safe:
         shown.append(
             tag(
                 "figure",
-                tag("img", src=source, alt=clip(one.title), loading="lazy"),
+                tag("img", src=source, alt=clip(one.title)),
                 tag("figcaption", one.title),
             )
         )

@@ -53,7 +53,7 @@ def told(
         banner=_lined(comment.rules(verdict)),
         overridden=[_reason(one) for one in verdict.checks if one.override is not None],
         reasons=[_reason(one) for one in summary.in_the_way(verdict) if one.id != "protected"],
-        notes=[spoken(_plain(one)) for one in comment.notes(verdict)],
+        notes=[spoken(comment.note(one)) for one in comment.notes(verdict)],
         figures=Figures(
             head=[spoken(cell) for cell in shown.head],
             rows=[[spoken(cell) for cell in row] for row in shown.rows],
@@ -79,10 +79,6 @@ def _lined(markdown: str) -> str:
     """A line of the comment without its bold label, which is a heading elsewhere."""
     label, bold, rest = markdown.removeprefix("**").partition(":** ")
     return spoken(rest if bold and "*" not in label else markdown)
-
-
-def _plain(one: Check) -> str:
-    return words(one.reason)
 
 
 def _reason(one: Check) -> Reason:

@@ -56,7 +56,9 @@ def _because(verdict: Verdict) -> str:
         return f"better than what serves today{behind}"
     if quality is not None and quality.outcome == "pass":
         return f"not worse than what serves today{behind}"
-    return f"accepted{behind}"
+    accepted = [short(one) for one in verdict.checks if one.override is not None]
+    more = f", and {len(accepted) - 1} more" if len(accepted) > 1 else ""
+    return f"accepted by an override although {accepted[0]}{more}" if accepted else "accepted"
 
 
 def plain_name(metric: str) -> str:

@@ -28,6 +28,16 @@ def name(text: object, most: int = NAME) -> str:
     return markdown.code(clip(text, most))
 
 
+def title_name(text: object, most: int = NAME) -> str:
+    """A name inside a <summary>: a line of HTML, where Markdown's own escapes would be shown and tags would be tags."""
+    return f"<code>{_entities(clip(text, most), ' _')}</code>"
+
+
+def _entities(text: str, kept: str) -> str:
+    """HTML in which every sign is a number, so that nothing that reads it on the way takes one for its own."""
+    return "".join(c if c.isalnum() or c in kept else f"&#{ord(c)};" for c in text)
+
+
 def words(text: object, most: int = SENTENCE) -> str:
     """A sentence that may hold strangers' words, as it is."""
     escaped = markdown.plain(clip(text, most))
@@ -89,8 +99,7 @@ def picture(title: str, web: str, revision: str, path: str) -> str:
 
     GitHub shows it in private repositories too.
     """
-    plain = "".join(c if c.isalnum() or c in " ,-" else f"&#{ord(c)};" for c in clip(title, NAME))
-    return f'<img width="49%" alt="{plain}" src="{web}/raw/{quote(revision)}/{quote(path)}">'
+    return f'<img width="49%" alt="{_entities(clip(title), " ,-")}" src="{web}/raw/{quote(revision)}/{quote(path)}">'
 
 
 def joined(
