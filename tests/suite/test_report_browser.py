@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from tests.suite import told
+from tests.tools.browser import NoBrowser, Tab, browser
 
 from gitops_ml.contracts.report import Report
 from gitops_ml.report.page import page
 from gitops_ml.report.page_drawn import shares
-from tests.tools.browser import NoBrowser, Tab, browser
 
 PHONE, DESK = (390, 844), (1280, 900)
+pytestmark = pytest.mark.xdist_group("browser")
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +43,8 @@ def quiet(tab: Tab) -> None:
     assert [address for address in tab.asked if not address.startswith(("file:", "data:image/"))] == []
 
 
-@pytest.mark.parametrize("size", [PHONE, DESK])
+@pytest.mark.parametrize(("size", "dark"), [(PHONE, True), (DESK, False)])
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
-@pytest.mark.parametrize("dark", [False, True])
 def test_the_page_opens_in_silence_and_fits(
     tab: Tab, tmp_path: Path, kind: str, size: tuple[int, int], dark: bool
 ) -> None:

@@ -30,7 +30,7 @@ def screen(report: Report, width: int) -> str:
     ]
     text = "\n\n".join("\n".join(part) for part in parts if part)
     # As long as they are: they are to be copied.
-    entries = [f"{' ' * (INDENT + LABEL)}{line}" for line in report.next.overrides.splitlines()]
+    entries = [f"{' ' * (INDENT + LABEL)}{clip(line, 500)}" for line in report.next.overrides.splitlines()]
     said = _labelled("or", ["argue in overrides.yaml, below overrides:"], width) if entries else []
     return "\n".join([text, *said, *entries])
 
@@ -79,19 +79,26 @@ def _wrapped(text: str, width: int, first: str = "") -> list[str]:
 
 def folded(text: str, width: int) -> list[str]:
     """Lines of at most ``width`` columns; a word that is longer than a line is cut where it must be."""
-    lines = [""]
+    lines, used = [""], 0
     for word in text.split():
-        while columns(word) > width:
-            room = width - columns(lines[-1]) - bool(lines[-1])
-            if room < 2:
-                lines.append("")
-                continue
-            cut = next(end for end in range(len(word), 0, -1) if columns(word[:end]) <= room)
-            lines[-1] += " " * bool(lines[-1]) + word[:cut]
-            word = word[cut:]
-        if lines[-1] and columns(lines[-1]) + 1 + columns(word) > width:
+        wide = columns(word)
+        if used and used + 1 + wide > width and wide <= width:
             lines.append("")
-        lines[-1] += " " * bool(lines[-1]) + word
+            used = 0
+        if used:
+            word, wide = f" {word}", wide + 1
+        if used + wide <= width:
+            lines[-1] += word
+            used += wide
+            continue
+        for char in word:
+            one = columns(char)
+            if used + one > width:
+                lines.append("")
+                used = 0
+                char = char.lstrip(" ")
+            lines[-1] += char
+            used += one if char else 0
     return lines
 
 

@@ -12,6 +12,7 @@ from gitops_ml.card import markdown
 LIMIT = 60_000  # a comment of GitHub holds 65,536 characters
 NAME = 60  # of a column, a path, a value
 SENTENCE = 600
+WORD = 100  # no digest is longer
 MINUS = "\N{MINUS SIGN}"  # a hyphen is too short before a figure
 # Between "@" and a name, "#" and a number, "://": invisible, and enough to make neither mention nor link.
 _BREAK = "&#8203;"
@@ -39,8 +40,9 @@ def _entities(text: str, kept: str) -> str:
 
 
 def words(text: object, most: int = SENTENCE) -> str:
-    """A sentence that may hold strangers' words, as it is."""
-    escaped = markdown.plain(clip(text, most))
+    """A sentence that may hold strangers' words, as it is; a word that would push a page aside is cut."""
+    fitting = re.sub(rf"\S{{{WORD + 1},}}", lambda long: f"{long[0][: WORD - 1]}…", clip(text, most))
+    escaped = markdown.plain(fitting)
     escaped = re.sub(r"@(?=[\w\[-])", f"@{_BREAK}", escaped)
     escaped = re.sub(r"(\\#|GH-)(?=\d)", rf"\1{_BREAK}", escaped, flags=re.I)
     return re.sub(r"(:)(?=//)|(www)(?=\.)", rf"\g<0>{_BREAK}", escaped, flags=re.I)
