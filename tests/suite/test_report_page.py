@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from gitops_ml.gate.table import Table
 from gitops_ml.report.page import asset, page
 from gitops_ml.report.page_drawn import shares
 from gitops_ml.report.story import told as tell
+from gitops_ml.ruling.around import LARGEST, pictures_of
 
 VOID = {"meta", "img", "input", "br"}
 KNOWN = VOID | set(
@@ -166,6 +168,28 @@ def test_pictures_that_are_no_pictures_are_left_out() -> None:
     )
     assert "<img" not in page(bad, {"reports/a.html": b"<script>"})
     assert "<img" not in page(given_, {})
+
+
+def test_only_plain_pictures_of_a_size_for_a_page_are_taken_from_what_a_build_left(tmp_path: Path) -> None:
+    first, second = tmp_path / "files", tmp_path / "head"
+    for folder, content in ((first, b"new"), (second, b"old")):
+        (folder / "reports").mkdir(parents=True)
+        (folder / "reports" / "roc.svg").write_bytes(content)
+    (second / "reports" / "only.png").write_bytes(b"png")
+    (second / "reports" / "huge.svg").write_bytes(b"x" * (LARGEST + 1))
+    (second / "reports" / "page.html").write_bytes(b"<script>")
+    (second / "reports" / "link.svg").symlink_to("/etc/passwd")
+    named = [
+        "reports/roc.svg",
+        "reports/only.png",
+        "reports/huge.svg",
+        "reports/page.html",
+        "reports/link.svg",
+    ]
+    named += ["../outside.svg", "/etc/hosts.svg", "reports/none.svg"]
+    pictures = [{"file": path, "title": "A picture"} for path in named]
+    made = judged.evaluation("binary", 10, pictures=pictures)
+    assert pictures_of(made, first, second) == {"reports/roc.svg": b"new", "reports/only.png": b"png"}
 
 
 # ---------------------------------------------------------------- the counts

@@ -12,9 +12,11 @@ import pytest
 from tests.forge.calls import Call
 from tests.suite import ruled
 from tests.suite.judged import md5, sha256
-from tests.suite.ruled import POINTER, ROWS, Bench, Built, bench, git, place_of
+from tests.suite.ruled import POINTER, ROWS, RUN, Bench, Built, bench, git, place_of
 
 from gitops_ml import storage
+from gitops_ml.contracts.report import Report
+from gitops_ml.contracts.verdict import Verdict
 from gitops_ml.delivery.refresh import overtaken
 from gitops_ml.errors import Fault
 from gitops_ml.forge.client import connect
@@ -217,6 +219,13 @@ def test_a_visit_commits_keeps_records_comments_and_says_so_last(
         assert at.repo.file(head, "reports/gone.md") is None
         out = {path.name for path in (at.folder / "out").iterdir()}
         assert out == {"verdict.json", "measurements.json", "report.md", "report.json", "report.html"}
+        story = Report.read(at.folder / "out" / "report.json")
+        assert (
+            story.digest == Verdict.read(at.folder / "out" / "verdict.json").digest() and story.head == head
+        )
+        assert story.run.endswith(RUN) and story.heading in (at.folder / "out" / "report.html").read_text(
+            "utf-8"
+        )
 
 
 def test_an_update_opens_one_labelled_pull_request_and_closes_the_issue(
