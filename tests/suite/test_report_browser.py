@@ -145,17 +145,13 @@ def test_slices_are_sorted_by_what_is_clicked(tab: Tab, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
 def test_strangers_texts_run_nothing_and_break_no_layout(tab: Tab, tmp_path: Path, kind: str) -> None:
-    for turn in (0, 3, 7):
-        show(
-            tab,
-            tmp_path,
-            told.spoiled(told.report(kind, loss=0.25), told.HOSTILE[turn:] + told.HOSTILE[:turn]),
-            PHONE,
-        )
+    for turn, size in ((0, PHONE), (3, DESK), (7, PHONE)):
+        texts = told.HOSTILE[turn:] + told.HOSTILE[:turn]
+        show(tab, tmp_path, told.spoiled(told.report(kind, loss=0.25), texts), size)
         quiet(tab)
         assert tab.run("window.broken === undefined")
         assert tab.run("document.scripts.length") == 2 and tab.run("document.images.length") == 0
-        assert tab.run("document.documentElement.scrollWidth") <= PHONE[0]
+        assert tab.run("document.documentElement.scrollWidth") <= size[0]
 
 
 def test_the_policy_is_in_force(tab: Tab, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from gitops_ml.card.markdown import line
 from gitops_ml.report.text import NAME, clip
 
-LONGEST = 2_000  # characters of any one text: what is longer is cut, and shows it
+LONGEST = 800  # characters of any one text: what is longer is cut, and shows it
 VOID = frozenset({"meta", "img", "input", "br"})
 # Signs of the comment, drawn by the page itself: a font with emoji is not everywhere. Word, class, sign.
 SIGNS = {

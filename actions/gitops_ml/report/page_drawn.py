@@ -34,7 +34,7 @@ def threshold(report: Report) -> Safe:
         return Safe()
     mine, other = looks.challenger.counts, looks.champion.counts if looks.champion else None
     who = [
-        ("challenger", "this pull request", mine),
+        ("challenger", "this PR", mine),
         *([("champion", champion_name(report), other)] if other else []),
     ]
     head = ["at the threshold", *(title for _, title, _ in who)]
@@ -148,7 +148,7 @@ def errors(report: Report) -> Safe:
         rows.append(
             [f"{number(low)} to {number(high)}" if low < 0 else between(low, high), *map(str, counts)]
         )
-    head = ["error", "this pull request", *([champion_name(report)] if looks.champion else [])]
+    head = ["error", "this PR", *([champion_name(report)] if looks.champion else [])]
     said = f"Predicted minus true, on {looks.n:,} test rows. The ends hold whatever lies beyond."
     return joined(
         [
@@ -169,7 +169,7 @@ def calibration(report: Report) -> Safe:
     figures: Part = None
     if check is not None and "ece" in check.evidence:
         ece = check.evidence["ece"]
-        head = ["lower is better", champion_name(report), "this pull request", "difference"]
+        head = ["lower is better", champion_name(report), "this PR", "difference"]
         rows: list[list[Part]] = [
             [
                 "Brier score",
@@ -204,7 +204,7 @@ def _error(entry: dict[str, Any] | None) -> str:
 
 def _gaps(looks: Looks) -> Safe:
     rows = [
-        ["this pull request" if who == "challenger" else "champion", f"{one.n:,}", number(one.predicted), number(one.observed)]
+        ["this PR" if who == "challenger" else "champion", f"{one.n:,}", number(one.predicted), number(one.observed)]
         for who, look in reversed(draw.models(looks))
         for one in look.calibration
     ]  # fmt: skip

@@ -94,7 +94,7 @@ def slices(report: Report) -> Safe:
     if check is not None and check.evidence.get("worst"):
         worst, count = check.evidence["worst"], check.evidence["slices"]
         reach = max(abs(end) for one in worst for end in (one["low"], one["high"], check.threshold or 0.0))
-        head = ["slice", "rows", champion_name(report), "this pull request", "difference",
+        head = ["slice", "rows", champion_name(report), "this PR", "difference",
                 tag("span", "interval", class_="hear"), ""]  # fmt: skip
         rows = [
             [
@@ -164,7 +164,7 @@ def fairness(report: Report) -> Safe:
         few = one.evidence.get("few") or []
         parts += [
             tag("h3", sign(mark(one)), " ", name(column)),
-            table(["", champion_name(report), "this pull request"], rows, {1, 2}, f"Fairness: {column}"),
+            table(["", champion_name(report), "this PR"], rows, {1, 2}, f"Fairness: {column}"),
             table(["group", "rows", *RATES.values()], groups, {1, 2, 3, 4}, f"Groups of {column}"),
             tag("p", "Too few rows to judge: ", [[name(text), " "] for text in few], class_="soft")
             if few
@@ -196,7 +196,7 @@ def flips(report: Report) -> Safe:
             [one.row if isinstance(one.row, str) else float(one.row), str(one.truth), one.champion_score, one.challenger_score, right]
         )  # fmt: skip
         marked.append({"kind": right})
-    head = ["row", "truth", champion_name(report), "this pull request", "direction"]
+    head = ["row", "truth", champion_name(report), "this PR", "direction"]
     choices = ["to the right class", "away from it", "wrong before and after"]
     filters = tag(
         "p",
