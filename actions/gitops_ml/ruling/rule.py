@@ -142,9 +142,9 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
     from gitops_ml.gate.curves import looks
     from gitops_ml.gate.judge import judge
     from gitops_ml.gate.read import gather, measurements
+    from gitops_ml.report import story
     from gitops_ml.report.comment import SUMMARY, comment
     from gitops_ml.report.stopped import failed
-    from gitops_ml.report.story import told
     from gitops_ml.report.summary import status_line
     from gitops_ml.report.text import LIMIT
     from gitops_ml.ruling.around import context_of, pictures_of
@@ -202,7 +202,7 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
         measured,
         besides,
         whole=lambda left: render(left, SUMMARY),
-        report=lambda left: told(verdict, context(left), measured, counts, failure),
+        report=lambda left: story.told(verdict, context(left), measured, counts, failure),
         pictures=pictures,
     )
 
