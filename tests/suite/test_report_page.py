@@ -127,7 +127,9 @@ def test_the_page_is_sound_and_the_report_survives_the_file(case: str) -> None:
 @pytest.mark.parametrize("case", ["pass", "block", "multiclass", "regression"])
 def test_an_interval_is_drawn_beside_the_figures_it_is_of(case: str) -> None:
     figures = page(REPORTS[case]()).partition('id="figures"')[2].partition("</section>")[0]
-    drawn = re.findall(r'data-label="difference[^"]*">([^<]*)</td>.*?aria-label="difference ([^"]*), margin', figures)
+    drawn = re.findall(
+        r'data-label="difference[^"]*">([^<]*)</td>.*?aria-label="difference ([^"]*), margin', figures
+    )
     assert len(drawn) >= (3 if case in ("pass", "block") else 2)
     for cell, picture in drawn:
         estimate, low, high = re.findall(r"[+\N{MINUS SIGN}]?[\d.e-]+", cell)
