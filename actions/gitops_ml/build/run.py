@@ -18,15 +18,15 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from gitops_ml import shell
+from gitops_ml.build import again, trees
 from gitops_ml.build import lock as locks
 from gitops_ml.build import merge as merging
 from gitops_ml.build import pipeline as pipelines
 from gitops_ml.build import plan as planning
-from gitops_ml.build import trees
 from gitops_ml.build import update as updating
 from gitops_ml.build.derived import is_derived, is_source_pointer
 from gitops_ml.build.environment import in_ci, last_lines, python_of, scrubbed
-from gitops_ml.build.seal import Sealed, kept_outs, seal, wanted_objects
+from gitops_ml.build.seal import Sealed, blob_of, kept_outs, seal, wanted_objects
 from gitops_ml.build.trees import Side
 from gitops_ml.build.workshop import apart
 from gitops_ml.contracts.base import write_text
@@ -57,14 +57,15 @@ def build(
     isolated: bool | None = None,
     python: str | None = None,
     pull: Pull | None = None,
+    twice: again.Wanted | None = None,
     say: Callable[[str], None] = print,
 ) -> Sealed | None:
     """Build the checkout ``head`` and write the candidate to ``out``; None: nothing to do (``update`` only).
 
     ``stages`` are run whatever DVC thinks; without them the plan against ``base`` (default: only what is stale)
     decides. ``merge``: that commit of main is merged into the folder first. ``isolated`` (default: in a workflow):
-    bytes come from the storage alone, not from what lies in the checkout. Raises :class:`Fault`; ``out`` is then as
-    it was.
+    bytes come from the storage alone, not from what lies in the checkout. ``twice``: whether the lock that came out is
+    built once more; of a lock that needed no build, every stage. Raises :class:`Fault`; ``out`` is then as it was.
     """
     python = python or python_of(head)
     isolated = in_ci() if isolated is None else isolated
@@ -112,6 +113,14 @@ def build(
         lacking = [p for p, md5 in wanted_objects(head, pipeline, moved) if not _stored(cache, md5)]
         if lacking:
             pull(head, lacking, checkout=False)
+        second = None
+        if twice is not None and twice(blob_of((head / locks.FILE).read_bytes(), side)):
+            names = log.ran or every_stage(head)
+            _bring_tables(head, side, names, cache, pull)
+            say(f"once more, in a clean folder: {', '.join(names)}")
+            second = again.twice(
+                head, cache, names, python, lambda at, which, env: _run(at, which, python, env, False, say)
+            )
         return seal(
             head,
             out,
@@ -123,7 +132,19 @@ def build(
             moved=moved,
             ran=log.ran,
             seconds=log.seconds,
+            again=second,
         )
+
+
+def _bring_tables(head: Path, side: Side, stages: Collection[str], cache: Path, pull: Pull) -> None:
+    """What the stages of a second build read, into the cache; what cannot be had, that build will name."""
+    lock = locks.read(head)
+    running = {dep for name in stages if name in lock for dep in lock[name].deps}
+    tables = [t for t, md5 in side.tables.items() if _touches(t, running) and not _stored(cache, md5)]
+    lacking = [path for path in tables if not (head / path).exists()]
+    if lacking:
+        with contextlib.suppress(Fault):
+            pull(head, lacking, checkout=False)
 
 
 def _storage_pull(root: Path, wanted: Iterable[str] | None = None, **more: Any) -> object:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gitops_ml.build import gold as gold_set
 from gitops_ml.build.environment import last_lines, python_of, scrubbed
 from gitops_ml.build.released import Named, released
 from gitops_ml.build.run import Pull, _storage_pull
@@ -62,7 +63,8 @@ def score(
     ``base``: a checkout of the base branch with its tags; it says who the champion is. What keeps the champion from
     predicting is written down, for the judge to weigh; what keeps the challenger from it is a :class:`Fault`.
     ``also``: further sets of rows, by name; both predict those of them that the candidate was not trained on, and what
-    keeps them from it is written down. ``install``: the command that makes a champion's environment (default: uv sync).
+    keeps them from it is written down; so is the gold set, where policy.yaml names one. ``install``: the command that
+    makes a champion's environment (default: uv sync).
     """
     sealed = opened(candidate, digest)
     partial = out.with_name(f".{out.name}.partial")
@@ -72,8 +74,10 @@ def score(
         with fresh("gitops-ml-score-") as desk:
             rows = desk / "rows.parquet"
             count = _without_target(object_path(candidate, sealed.test_rows.md5), rows, (head, base))
+            gold = gold_set.brought(head, base, desk, pull or _storage_pull)
+            further = {**also, **({gold_set.NAME: gold.file} if gold and gold.file else {})}
             extras = [
-                _extra(name, path, candidate, sealed, desk, (head, base)) for name, path in also.items()
+                _extra(name, path, candidate, sealed, desk, (head, base)) for name, path in further.items()
             ]
             # The champion first: what runs afterwards is the pull request's code.
             named = (find or functools.partial(_find, sealed))(base, "HEAD")
@@ -107,6 +111,7 @@ def score(
             for extra in extras:
                 ask = functools.partial(predict, head, python or python_of(head), model, sealed.model.sha256)
                 extra.challenger = extra.asked(ask, partial, "challenger", sealed.head, seconds)
+            golden = gold.told(partial) if gold else None
         theirs = [champion.scored if champion else None, *(extra.champion for extra in extras)]
         for scored in filter(None, theirs):
             if sha256_of(partial / scored.file) != scored.sha256:
@@ -122,6 +127,7 @@ def score(
             challenger=challenger,
             champion=champion,
             also=[extra.told(champion) for extra in extras],
+            gold=golden,
         )
         if manifest != (digest or manifest):
             raise Fault("the candidate changed while its code ran. Look at that code.")

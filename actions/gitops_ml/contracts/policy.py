@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from gitops_ml.contracts.asked import Gold, Reproduction, Reuse
 from gitops_ml.contracts.base import Contract
 from gitops_ml.contracts.evaluation import Kind
 from gitops_ml.contracts.pointer import Version
@@ -222,6 +223,9 @@ class PolicyFile(Contract):
     calibration: Calibration = Field(default=Calibration(), description="Scores that can be read as shares")
     flips: Flips = Field(default=Flips(), description="Predictions that change")
     fairness: Fairness = Field(default=Fairness(), description="Groups of people, treated alike")
+    gold: Gold = Field(default=Gold(), description="Rows that no stage may read; off until a table is named")
+    reuse: Reuse = Field(default=Reuse(), description="How many models the same test rows may judge")
+    reproduction: Reproduction = Field(default=Reproduction(), description="Building twice, and comparing")
 
     @field_validator("environments")
     @classmethod

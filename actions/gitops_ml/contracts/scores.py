@@ -33,7 +33,7 @@ class Champion(Contract):
 
 
 class Also(Contract):
-    """Predictions of a further set of rows, which the candidate was not trained on. No part of the verdict."""
+    """Predictions of a further set of rows, which the candidate was not trained on. Only ``gold`` is judged."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", description="What the rows are")
     source: Sha256 = Field(description="Of the file of rows, as it was given")
@@ -46,6 +46,14 @@ class Also(Contract):
     error: str | None = Field(description="Why predictions are missing; null: none are")
 
 
+class GoldTable(Contract):
+    """The gold set that the base branch's policy.yaml names; the predictions stand in ``also``, under ``gold``."""
+
+    table: str = Field(description="Its path in the project")
+    sha256: Sha256 | None = Field(description="Of gold.parquet, here beside this file; null: see error")
+    error: str | None = Field(description="Why the table is not here; null: it is")
+
+
 class Scores(Contract):
     """The whole file."""
 
@@ -55,3 +63,4 @@ class Scores(Contract):
     challenger: Scored = Field(description="The candidate's predictions")
     champion: Champion | None = Field(description="Null: nothing was released yet (first model)")
     also: list[Also] = Field(default=[], description="Further sets of rows, each by name")
+    gold: GoldTable | None = Field(default=None, description="The gold set; null: policy.yaml names none")

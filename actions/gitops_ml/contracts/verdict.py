@@ -26,6 +26,15 @@ class Side(Contract):
     predictions: Sha256 | None = Field(description="Of its predictions of the test rows; null: it has none")
 
 
+class GoldRows(Contract):
+    """The gold set that took part (see ``gold`` of policy.yaml), by digest."""
+
+    rows: Sha256 = Field(description="Of the table, the base branch's")
+    predictions: dict[Literal["champion", "challenger"], Sha256] = Field(
+        description="Of what each model said of its rows"
+    )
+
+
 class Inputs(Contract):
     """All that the verdict depends on."""
 
@@ -35,6 +44,7 @@ class Inputs(Contract):
     policy: Sha256 = Field(description="Of the policy.yaml that judged: the base branch's")
     lock: Revision = Field(description="Blob id of the challenger's dvc.lock")
     suite: str = Field(description="Version of gitops-ml that judged")
+    gold: GoldRows | None = Field(default=None, description="The gold set; null: none was judged on")
 
 
 class Check(Contract):
@@ -68,10 +78,14 @@ class Verdict(Contract):
     checks: list[Check] = Field(description="In the order of the report")
 
     def digest(self) -> str:
-        """sha256 (hex) of the canonical JSON: sorted keys, no blanks, UTF-8."""
-        content = json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
+        """sha256 (hex) of the canonical JSON: sorted keys, no blanks, UTF-8.
+
+        A gold set that did not take part is left out: verdicts of before there were any keep their digest.
+        """
+        said = self.model_dump(mode="json")
+        if self.inputs.gold is None:
+            del said["inputs"]["gold"]
+        content = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
 

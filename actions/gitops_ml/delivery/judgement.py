@@ -67,6 +67,7 @@ def by_the_gate(case: Case, today: date | None = None) -> Verdict:
             content = tree.content(case.root, case.before, name)
             if content is not None:
                 (base / name).write_bytes(content)
+        _gold(case, base)
         evidence = gather(
             case.built.candidate,
             case.built.scores,
@@ -79,6 +80,18 @@ def by_the_gate(case: Case, today: date | None = None) -> Verdict:
             alone=bool(guarded) and case.alone(),
         )
         return judge(evidence)
+
+
+def _gold(case: Case, base: Path) -> None:
+    """What ``before`` says of the gold set, in the folder ``base``: its .dvc file, or the table where git keeps it."""
+    from gitops_ml.contracts.policy import PolicyFile
+
+    table = PolicyFile.read(base / "policy.yaml").gold.table if (base / "policy.yaml").is_file() else None
+    for name in (f"{table}.dvc", table) if table else ():
+        content = tree.content(case.root, case.before, name)
+        if content is not None:
+            (base / name).parent.mkdir(parents=True, exist_ok=True)
+            (base / name).write_bytes(content)
 
 
 @dataclass(frozen=True)

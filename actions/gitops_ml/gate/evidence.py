@@ -17,6 +17,9 @@ from gitops_ml.errors import Fault
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gitops_ml.contracts.candidate import Again
+    from gitops_ml.gate.gold_rows import GoldSet
+
 
 class Forged(Fault):
     """Two pieces of evidence disagree: something between build and judge was changed, or never built by CI."""
@@ -40,6 +43,9 @@ class Evidence:
 
     ``overrides`` are those of this day; ``expired`` are the others. ``alone``: nobody else has write access, so an
     entry in overrides.yaml may stand for the approval of the protected files (``protected``), too.
+
+    ``gold``: the gold set, where policy.yaml names one. ``reused``: how many models these test rows have judged, this one
+    included; None: not counted, or not to be told. ``again``: what the second build gave, where there was one.
     """
 
     policy: PolicyFile
@@ -62,3 +68,6 @@ class Evidence:
     overrides: tuple[Override, ...] = ()
     expired: tuple[Override, ...] = ()
     alone: bool = False
+    gold: GoldSet | None = None
+    reused: int | None = None
+    again: Again | None = None

@@ -8,7 +8,10 @@ from gitops_ml.gate.calibration import calibration
 from gitops_ml.gate.evidence import Evidence, Forged
 from gitops_ml.gate.fairness import fairness
 from gitops_ml.gate.flips import flips
+from gitops_ml.gate.gold import gold
+from gitops_ml.gate.gold import inputs as gold_inputs
 from gitops_ml.gate.metrics import agrees, measure
+from gitops_ml.gate.repeated import reproduction, reuse
 from gitops_ml.gate.sample import Sample
 from gitops_ml.gate.table import Table
 
@@ -25,6 +28,9 @@ def judge(evidence: Evidence) -> Verdict:
         *calibration(evidence, table),
         *flips(evidence, table),
         *fairness(evidence, table),
+        *gold(evidence),
+        *reuse(evidence),
+        *reproduction(evidence),
         check.schema(evidence),
         check.card(evidence),
         *check.protected(evidence),
@@ -41,6 +47,7 @@ def judge(evidence: Evidence) -> Verdict:
             policy=evidence.policy_sha256,
             lock=evidence.lock,
             suite=evidence.suite,
+            gold=gold_inputs(evidence),
         ),
         checks=[*judged, *notes],
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gitops_ml import __version__
+from gitops_ml.build.reused import reused
 from gitops_ml.build.seal import object_path
 from gitops_ml.build.sealed import opened
 from gitops_ml.contracts.candidate import Candidate
@@ -28,6 +29,7 @@ from gitops_ml.contracts.verdict import Measurements, Side
 from gitops_ml.errors import Fault
 from gitops_ml.gate.chain import AGAIN, Source, plain
 from gitops_ml.gate.evidence import Evidence, Forged, Player
+from gitops_ml.gate.gold_rows import gold_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +86,7 @@ def gather(
     rows = _rows(rows_file, schema, rules)
     truth, groups = rows.truth, rows.groups
     overrides = _overrides(source)
+    table, limit = rules.gold.table, rules.reuse.limit
     return Evidence(
         policy=rules,
         policy_sha256=_sha256(policy),
@@ -113,6 +116,9 @@ def gather(
         overrides=tuple(one for one in overrides.overrides if one.expires >= today),
         expired=tuple(one for one in overrides.overrides if one.expires < today),
         alone=alone,
+        gold=None if table is None else gold_rows(table, source, base, scores, given, schema),
+        reused=None if limit is None else reused(head, sealed),
+        again=sealed.again,
     )
 
 

@@ -119,11 +119,15 @@ def _checks(verdict: Verdict) -> str:
 def _built(verdict: Verdict, context: Context) -> str:
     """Which lock, which rules, which suite: enough to compute the verdict again."""
     lock = f"{name('dvc.lock')} {name(verdict.inputs.lock[:8])}"
+    again = next((one for one in verdict.checks if one.id == "reproduction"), None)
+    same = again is not None and again.outcome == "pass"
     if context.stages:
         took = f" in {context.seconds:,.0f} s" if context.seconds is not None else ""
-        ran = f"Built here from {lock}{took} ({some([words(s, 40) for s in context.stages], 8)})."
+        how = f"twice from {lock}, same bytes," if same else f"from {lock}"
+        ran = f"Built here {how}{took} ({some([words(s, 40) for s in context.stages], 8)})."
     else:
-        ran = f"Nothing had to be built again: {lock} was built by CI before."
+        ran = f"Nothing had to be built again: {lock} was built by CI before"
+        ran += ", and a second build gave the same bytes." if same else "."
     policy = name(verdict.inputs.policy[:8])
     run = f" [Run]({context.run_url})." if context.run_url else ""
     return (

@@ -86,6 +86,11 @@ def figures(verdict: Verdict) -> str:
         row for row in verdict.checks if row.id.startswith("secondary/") and row.challenger is not None
     ]
     decided = [_decided(one, f", n = {one.n or 0:,}"), *(_decided(row) for row in secondary)]
+    decided += [
+        _decided(row, f" on the gold set, n = {row.n or 0:,}")
+        for row in verdict.checks
+        if row.id.startswith("gold/") and row.champion is not None and row.challenger is not None
+    ]
     worst = worst_slice(verdict)
     decided += [worst] if worst else []
     told = {one.metric, *(row.metric for row in secondary)}

@@ -67,6 +67,8 @@ def plain_name(metric: str) -> str:
 def short(one: Check) -> str:
     """What is wrong, in a few plain words; a check this page does not know keeps its title."""
     metric = plain_name(one.metric) if one.metric else ""
+    if one.id.startswith("gold/"):
+        return _gold(one, metric)
     compared = one.id.startswith(("quality/", "secondary/")) or one.id == "calibration"
     if compared and one.outcome == "fail" and one.estimate is not None:
         return f"{metric} {'falls' if one.estimate < 0 else 'rises'} by {number(abs(one.estimate))}"
@@ -92,7 +94,23 @@ def short(one: Check) -> str:
         "champion/scored": "the champion could not be scored",
         "card": "the model card is missing, or not this model's",
         "protected": "it changes the rules it is judged by",
+        "reuse": "its test rows have judged too many models"
+        if one.outcome == "fail"
+        else "it is unknown how many models its test rows have judged",
+        "reproduction": "a second build gave other bytes"
+        if one.evidence.get("stages")
+        else "a second build failed",
     }.get(one.id, one.title)
+
+
+def _gold(one: Check, metric: str) -> str:
+    if one.evidence.get("readers"):
+        return "a stage reads the gold set"
+    if one.outcome == "fail" and one.id == "gold/floor":
+        return f"{metric} misses its limit on the gold set"
+    if one.outcome == "fail" and one.estimate is not None:
+        return f"{metric} falls by {number(abs(one.estimate))} on the gold set"
+    return "the gold set cannot tell"
 
 
 def step(one: Check) -> str:
@@ -105,6 +123,14 @@ def step(one: Check) -> str:
         return "change data, features or params until the limit is reached"
     if one.id == "slices":
         return "look at the rows of that slice: what changed in data, features or params reached them"
+    if one.id.startswith("gold/") and one.evidence.get("readers"):
+        return "keep the gold set out of dvc.yaml: no stage may read its rows"
+    if one.id.startswith("gold/"):
+        return "find out what got worse on rows that nothing was tuned to, and do not tune to them now"
+    if one.id == "reuse":
+        return "judge on new test rows (`data.split` in params.yaml, or newer data), or on a gold set too"
+    if one.id == "reproduction":
+        return "fix what is random in the stage that is named: `uv run gitops-ml reproduce --check`"
     return f"see to: {words(one.title, 120)}"
 
 
