@@ -52,6 +52,8 @@ def gold_rows(
     except Fault as wrong:
         return replace(found, error=str(wrong), lost=True)
     found = replace(found, readers=_readers(source, table, md5))
+    if found.readers:  # nothing that was said of these rows would prove anything
+        return found
     if told is None or told.table != table or told.sha256 is None:
         why = told.error if told is not None and told.table == table else None
         return replace(found, error=why or "the score job did not look at it. Run it again.", lost=True)
