@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from datetime import date
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 from tests.suite import judged
 from tests.suite.judged import Folders, md5
 from tests.suite.pipelines import git
@@ -99,10 +101,6 @@ def test_every_line_of_the_history_counts_also_what_a_merge_left_behind(root: Pa
 
 
 def test_locks_that_were_written_otherwise_count_too_and_broken_ones_do_not(root: Path) -> None:
-    import json
-
-    from ruamel.yaml import YAML
-
     content = YAML(typ="safe", pure=True).load(lock("a"))
     commit(root, json.dumps(content))
     commit(root, "<<<<<<< main\n")

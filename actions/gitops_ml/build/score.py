@@ -284,14 +284,18 @@ def predict(
     output: Path,
     revision: str,
     seconds: float,
+    more: Mapping[str, str] = {},
 ) -> Scored:
-    """One model's predictions by the score contract. Raises :class:`Fault` with what its code said."""
+    """One model's predictions by the score contract. Raises :class:`Fault` with what its code said.
+
+    ``more``: additions to its environment.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     command = [python, "-m", f"{package(project)}.score", "--model", str(model), "--sha256", sha256]
     command += ["--input", str(rows), "--output", str(output.absolute())]
-    code, words, took = execute(command, project, scrubbed(python), seconds)
+    code, words, took = execute(command, project, {**scrubbed(python), **more}, seconds)
     if code:
         raise Fault(f"its score command ended with status {code}:\n{last_lines(words, 8)}")
     if output.is_symlink() or not output.is_file():
