@@ -8,16 +8,21 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from tests.suite import judged
+from tests.suite import judged, ruled
 from tests.suite.pipelines import git
 from tests.suite.test_build_run import filled, made
 from tests.suite.test_build_world import World, commit, edit, head, paths, world  # noqa: F401 - fixtures
 
 from gitops_ml.build import command, run
-from gitops_ml.build.again import by_chance
+from gitops_ml.build.again import LABEL, by_chance, lay_inputs
+from gitops_ml.build.lock import Entry
+from gitops_ml.build.plan_command import asked_twice
 from gitops_ml.build.sealed import opened
 from gitops_ml.contracts.candidate import Again
+from gitops_ml.delivery.standing import LABELS as OURS
+from gitops_ml.forge.client import connect
 from gitops_ml.gate.judge import judge
+from gitops_ml.publish.host import LABELS
 from gitops_ml.report import summary
 
 SEEDED = 'model = b"model " + seed.encode()\n'
@@ -153,3 +158,38 @@ def test_the_same_bytes_pass_and_say_so(again: Again | None) -> None:
             found[0].outcome == "pass"
             and found[0].reason == "Built twice here, 2 stages gave the same bytes."
         )
+
+
+def test_a_label_of_the_pull_request_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert LABEL in LABELS and LABEL not in OURS, "publish makes it, people put it on"
+    ruled.people(monkeypatch)
+    ruled.plant(tmp_path / "seed")
+    with ruled.bench(tmp_path / "seed", tmp_path / "bench", monkeypatch) as at:
+        number = at.pull_request("topic", {"params.yaml": "train: {trees: 30}\n"})
+        desk = at.desk({"contents": "read", "pull-requests": "read", "statuses": "read"})
+        assert not asked_twice(desk.root, number)
+        connect(at.place, at.will.token).add_labels(number, [LABEL])
+        assert asked_twice(desk.root, number)
+        assert f"#{number} asks for a second build" in capsys.readouterr().out
+        assert not asked_twice(desk.root, 99), "a forge that does not answer stops no plan"
+        assert "the labels of #99 could not be read" in capsys.readouterr().err
+
+
+def test_inputs_that_lead_elsewhere_are_not_laid(tmp_path: Path) -> None:
+    """What a lock or the listing of a folder names is written by strangers."""
+    cache, project = tmp_path / "cache", tmp_path / "a/project"
+    project.mkdir(parents=True)
+    listing = b'[{"md5": "%s", "relpath": "../../stolen"}]' % judged.md5(b"rows").encode()
+    for name, content in ((judged.md5(b"rows"), b"rows"), (f"{judged.md5(listing)}.dir", listing)):
+        stored = cache / "files/md5" / name[:2] / name[2:]
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        stored.write_bytes(content)
+    deps = {
+        "../stolen": judged.md5(b"rows"),
+        "data": f"{judged.md5(listing)}.dir",
+        "well": judged.md5(b"rows"),
+    }
+    assert lay_inputs(project, {"all": Entry("make", deps)}, ["all"], cache) == ["data"]
+    assert (project / "well").read_bytes() == b"rows" and not list(tmp_path.rglob("stolen"))

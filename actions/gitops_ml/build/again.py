@@ -11,7 +11,9 @@ from pathlib import Path
 
 from gitops_ml import shell
 from gitops_ml.build import lock as locks
+from gitops_ml.build.derived import inside
 from gitops_ml.build.environment import last_lines, scrubbed
+from gitops_ml.build.trees import Side, related
 from gitops_ml.build.workshop import apart, fresh
 from gitops_ml.contracts.candidate import Again
 from gitops_ml.errors import Fault
@@ -29,13 +31,21 @@ def by_chance(share: float) -> Wanted:
     return lambda blob: int(blob[:13], 16) < share * 16**13
 
 
-def twice(head: Path, cache: Path, ran: Sequence[str], python: str, run: Run) -> Again:
-    """Run the stages that ``ran`` in ``head`` once more elsewhere, and compare. ``cache``: DVC's, of the first build.
+def twice(
+    side: Side, cache: Path, ran: Sequence[str], python: str, run: Run, pull: Callable[..., object]
+) -> Again:
+    """Run the stages that ``ran`` in the folder of ``side`` once more elsewhere, and compare.
 
-    A second build that fails is an answer, no :class:`Fault`.
+    ``cache``: DVC's, of the first build; ``pull`` brings tables that it lacks. A second build that fails is an answer, no
+    :class:`Fault`.
     """
-    first = locks.read(head)
+    head, first = side.root, locks.read(side.root)
     try:
+        read = {dep for name in ran if name in first for dep in first[name].deps}
+        tables = [path for path in side.tables if path in read or related(path, list(read))]
+        lacking = [path for path in tables if not (head / path).exists()]
+        if lacking:
+            pull(head, lacking, checkout=False)
         with fresh("gitops-ml-again-") as scratch, cloned(head, "HEAD", scratch / "tree") as project:
             _overlay(head, project)
             lay_inputs(project, first, ran, cache, head)
@@ -93,8 +103,8 @@ def lay_inputs(
     lacking = []
     for name in stages:
         for path, md5 in lock[name].deps.items() if name in lock else ():
-            inside = any(path == out or path.startswith(f"{out}/") for out in made)
-            if inside or "://" in path or (project / path).exists():
+            own = any(path == out or path.startswith(f"{out}/") for out in made)
+            if own or not inside(path) or (project / path).exists():
                 continue
             if not _lay(cache, md5, project / path) and not _copy(beside, path, project / path):
                 lacking.append(path)
@@ -123,7 +133,8 @@ def _lay(cache: Path, md5: str, target: Path) -> bool:
         shutil.copyfile(stored, target)
         return True
     entries = json.loads(stored.read_bytes())
-    return all([_lay(cache, str(entry["md5"]), target / str(entry["relpath"])) for entry in entries])
+    members = [(str(entry["md5"]), str(entry["relpath"])) for entry in entries]
+    return all([inside(name) and _lay(cache, member, target / name) for member, name in members])
 
 
 def _copy(beside: Path | None, path: str, target: Path) -> bool:

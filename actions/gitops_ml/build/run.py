@@ -116,10 +116,14 @@ def build(
         second = None
         if twice is not None and twice(blob_of((head / locks.FILE).read_bytes(), side)):
             names = log.ran or every_stage(head)
-            _bring_tables(head, side, names, cache, pull)
             say(f"once more, in a clean folder: {', '.join(names)}")
             second = again.twice(
-                head, cache, names, python, lambda at, which, env: _run(at, which, python, env, False, say)
+                side,
+                cache,
+                names,
+                python,
+                lambda at, which, env: _run(at, which, python, env, False, say),
+                pull,
             )
         return seal(
             head,
@@ -134,17 +138,6 @@ def build(
             seconds=log.seconds,
             again=second,
         )
-
-
-def _bring_tables(head: Path, side: Side, stages: Collection[str], cache: Path, pull: Pull) -> None:
-    """What the stages of a second build read, into the cache; what cannot be had, that build will name."""
-    lock = locks.read(head)
-    running = {dep for name in stages if name in lock for dep in lock[name].deps}
-    tables = [t for t, md5 in side.tables.items() if _touches(t, running) and not _stored(cache, md5)]
-    lacking = [path for path in tables if not (head / path).exists()]
-    if lacking:
-        with contextlib.suppress(Fault):
-            pull(head, lacking, checkout=False)
 
 
 def _storage_pull(root: Path, wanted: Iterable[str] | None = None, **more: Any) -> object:
