@@ -47,7 +47,9 @@ class Golden(Folders):
     def __init__(self, root: Path, loss: float = 0.0, rows: int = 400, rules: str = "", **more: Any) -> None:
         super().__init__(root, **more)
         target, old, new = judged.pair("binary", rows, 8, loss)
-        self.gold = pd.DataFrame({"tenure": range(1000, 1000 + rows), "churned": target})
+        self.gold = pd.DataFrame(
+            {"tenure": range(1000, 1000 + rows), "contract": "monthly", "churned": target}
+        )
         self.says = {"champion": old, "challenger": new}
         self.policy(f"gold: {{table: {TABLE}{rules}}}")
         self.gold.to_parquet(root / "gold.parquet", index=False)
@@ -196,6 +198,17 @@ def test_a_challenger_that_cannot_predict_it_is_stopped_a_champion_is_not(tmp_pa
     check = folders.check()
     assert (check.outcome, check.severity) == ("unknown", "needs-human")
     assert "compared with no other model: the champion: gone" in check.reason
+
+
+def test_a_table_that_lacks_a_column_of_the_new_schema_asks_a_person(tmp_path: Path) -> None:
+    folders = Golden(tmp_path)
+    columns = {**judged.COLUMNS, "plan": {"role": "feature", "type": "text"}}
+    folders.people["schema.yaml"] = json.dumps(judged.schema_text("binary", columns)).encode()
+    folders.write()
+    folders.score(also={"challenger": None, "error": "the challenger: KeyError: plan"})
+    check = folders.check()
+    assert (check.outcome, check.severity) == ("unknown", "needs-human")
+    assert "it has no column plan" in check.reason and "pull request of its own" in check.reason
 
 
 def test_rows_that_trained_the_candidate_do_not_count(tmp_path: Path) -> None:
@@ -413,7 +426,7 @@ def test_a_release_is_judged_on_the_gold_set_of_main_before_the_merge_and_comes_
     story, table = Story(tmp_path / "story"), "gold.parquet"
     story.serve(story.release("v1.0.0", "old"))
     target, _, _ = judged.pair("binary", 200, 3)
-    rows = pd.DataFrame({"tenure": range(5000, 5200), "churned": target})
+    rows = pd.DataFrame({"tenure": range(5000, 5200), "contract": "monthly", "churned": target})
     rows.to_parquet(tmp_path / "gold.parquet", index=False)
     content = (tmp_path / "gold.parquet").read_bytes()
     policy = f"version: 1\nenvironments: [production, staging]\ngold: {{table: {table}}}\n"
@@ -447,3 +460,22 @@ def test_a_table_that_is_no_parquet_is_said(world: World, ready: Path, tmp_path:
     commit(base, {TABLE: "tenure,churned"})
     scores, _ = scored(world, ready, tmp_path / "scores", base=base)
     assert scores.gold is not None and "it is not Parquet" in (scores.gold.error or "")
+
+
+def test_a_build_neither_fetches_nor_shows_it(world: World, tmp_path: Path) -> None:
+    """A stage that reads what it does not declare finds nothing; and bytes that are missing stop no build."""
+    head = world.clone(tmp_path / "head")
+    policy = "version: 1\nenvironments: [production]\ngold: {table: data/%s.parquet}\n"
+    main = commit(head, {"policy.yaml": policy % "mains"})
+    peek = 'found = [p for p in ("data/mains.parquet", "data/mine.parquet") if Path(p).exists()]\nif found: sys.exit(f"saw {found}")\n'
+    seeded = 'model = b"model " + seed.encode()\n'
+    pointer = f"outs:\n- md5: {md5(b'far away')}\n  hash: md5\n  path: mains.parquet\n"
+    commit(head, {"policy.yaml": policy % "mine", "data/mains.parquet.dvc": pointer})
+    commit(head, {**edit(head, "make.py", seeded, seeded + peek), "data/mine.parquet": "rows"})
+    sealed = built(world, head, tmp_path / "c", stages=["prepare", "train"], rules=main, twice=lambda _: True)
+    assert sealed.candidate.stages[:2] == ["prepare", "train"]
+    assert sealed.candidate.again is not None and not any(sealed.candidate.again.stages.values())
+    assert (head / "data/mine.parquet").read_text() == "rows", "it is there again"
+    assert not git(head, "status", "--porcelain", "--", "data")
+    with pytest.raises(KeyError, match=r"data/mains\.parquet"):
+        built(world, head, tmp_path / "c", stages=["prepare"])

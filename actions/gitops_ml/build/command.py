@@ -70,6 +70,7 @@ def build(head: Path | None, out: Path, mode: str, main: str | None, stages: str
         update=mode in ("update", "drift"),
         merge=main if mode == "refresh" else None,
         twice=_twice(root, again, main),
+        rules=main,
         say=click.echo,
     )
     if sealed is None:

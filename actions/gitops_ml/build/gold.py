@@ -5,9 +5,10 @@ The judge does not fetch them: they travel in the folder of scores, and the md5 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +16,17 @@ from gitops_ml import shell
 from gitops_ml.build import lock as locks
 from gitops_ml.build import pipeline as pipelines
 from gitops_ml.build import trees
+from gitops_ml.build.derived import inside
 from gitops_ml.build.environment import last_lines
 from gitops_ml.build.seal import read_plainly, sha256_of
+from gitops_ml.build.workshop import fresh
 from gitops_ml.contracts.policy import PolicyFile
 from gitops_ml.contracts.scores import GoldTable
 from gitops_ml.errors import Fault
 
 NAME = "gold"
 """Under which its predictions stand among further rows."""
+POLICY = "policy.yaml"
 FILE = "gold.parquet"
 """Its copy in the folder of scores."""
 Pull = Callable[..., object]
@@ -79,6 +83,36 @@ def brought(head: Path, base: Path, desk: Path, pull: Pull) -> Brought | None:
     return Brought(table, desk / FILE)
 
 
+def declared(root: Path, *revisions: str) -> set[str]:
+    """The gold sets that policy.yaml of these revisions names, as far as it can be read: whoever judges says what is wrong."""
+    from gitops_ml.delivery import tree
+
+    found = set()
+    for revision in revisions:
+        with contextlib.suppress(Fault):
+            content = tree.plain(root, revision, POLICY)
+            rules = content.get("gold") if isinstance(content, dict) else None
+            table = rules.get("table") if isinstance(rules, dict) else None
+            found |= {table} if isinstance(table, str) and inside(table) else set()
+    return found
+
+
+@contextlib.contextmanager
+def hidden(head: Path, tables: Collection[str]) -> Iterator[None]:
+    """While stages run, the gold set is not in the folder: what a stage reads and does not declare, it does not find."""
+    with fresh("gitops-ml-gold-") as aside:
+        there = [path for path in (head / table for table in tables) if path.is_file() or path.is_symlink()]
+        for number, path in enumerate(there):
+            shutil.move(path, aside / str(number))
+        try:
+            yield
+        finally:
+            for number, path in enumerate(there):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.unlink(missing_ok=True)
+                shutil.move(aside / str(number), path)
+
+
 def named(base: Path, table: str) -> str:
     """md5 of the gold set as the folder ``base`` has it: what its .dvc file names, else that of the file in git.
 
@@ -132,8 +166,8 @@ def md5_of(content: bytes) -> str:
 def _policy(base: Path, revision: str) -> PolicyFile | None:
     from gitops_ml.delivery import tree
 
-    content = tree.plain(base, revision, "policy.yaml")
-    return None if content is None else PolicyFile.parse(content, f"policy.yaml of {revision[:12]}")
+    content = tree.plain(base, revision, POLICY)
+    return None if content is None else PolicyFile.parse(content, f"{POLICY} of {revision[:12]}")
 
 
 def _readable(path: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Who = Literal["champion", "challenger"]
+SCHEMA = "schema.yaml"
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,14 @@ def _said(
         )
     if not also.rows:
         return replace(found, error="the candidate was trained on every row of it")
+    missing = [name for name in [*schema.features, schema.target] if name not in pq.read_schema(path).names]
+    if missing:
+        why = f"it has no column {missing[0]}, which {SCHEMA} asks for. Extend it in a pull request of its own, first"
+        return replace(found, error=why, lost=True)
     if also.challenger is None:
         return replace(found, error=_last(also.error) or "the challenger said nothing of it")
     group = schema.one("group")
     frame = pq.read_table(path).to_pandas(ignore_metadata=True)[keep].reset_index(drop=True)
-    if schema.target not in frame.columns:
-        return replace(found, error=f"it has no column {schema.target}, which is to be predicted", lost=True)
     labelled = frame[schema.target].notna().to_numpy()
     if not labelled.any():
         return replace(found, error="no row of it has a label", lost=True)
