@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.suite import judged, runs
+from tests.suite import judged, ruled, runs
 from tests.suite.judged import Folders, md5, sha256
 from tests.suite.pipelines import git
 from tests.suite.test_build_run import made as built
@@ -36,6 +36,7 @@ from gitops_ml.gate.read import gather
 from gitops_ml.report import summary
 from gitops_ml.report.comment import comment
 from gitops_ml.report.context import Context
+from gitops_ml.ruling.rule import rule
 
 TABLE = "data/gold.parquet"
 DAY = date(2026, 11, 1)
@@ -440,7 +441,9 @@ def test_a_release_is_judged_on_the_gold_set_of_main_before_the_merge_and_comes_
 
     monkeypatch.setattr(verifying, "by_the_gate", keep)
     assert story.verify("v1.1.0").word == "differs", "the tag was made by hand"
-    (verdict,) = found
+    verdict = found[0]  # then as if nobody else could have approved that the gold set changes
+    (guard,) = [one for one in verdict.checks if one.id == "protected"]
+    assert guard.evidence == {"files": [table]} and len(found) == 2
     (check,) = [one for one in verdict.checks if one.id == "gold/roc_auc"]
     assert check.n == 200 and check.champion is not None and check.challenger is not None
     assert verdict.inputs.gold is not None and verdict.inputs.gold.rows == sha256(content)
@@ -479,3 +482,20 @@ def test_a_build_neither_fetches_nor_shows_it(world: World, tmp_path: Path) -> N
     assert not git(head, "status", "--porcelain", "--", "data")
     with pytest.raises(KeyError, match=r"data/mains\.parquet"):
         built(world, head, tmp_path / "c", stages=["prepare"])
+
+
+@pytest.mark.parametrize("path", [TABLE, f"{TABLE}.dvc"])
+def test_a_change_of_it_waits_for_another_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Without a word in policy.yaml, and although no model changes: it decides how the next one is judged."""
+    ruled.people(monkeypatch)
+    ruled.plant(tmp_path / "seed")
+    with ruled.bench(tmp_path / "seed", tmp_path / "bench", monkeypatch) as at:
+        policy = f"version: 1\nenvironments: [production]\ngold: {{table: {TABLE}}}\n"
+        at.repo.commit("main", {"policy.yaml": policy}, at.ada)
+        at.pull_request("topic", {path: "easier", "README.md": "# Churn, easier\n"})
+        found = rule(at.task(at.desk(), None, at.head("topic")), lambda: False)
+        assert (found.overall, found.description) == ("needs-human", f"Needs a human: it changes {path}")
+        at.pull_request("other", {f"{path}.md": "about it"})
+        assert rule(at.task(at.desk(), None, at.head("other")), lambda: False).overall == "pass"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from gitops_ml import shell
 from gitops_ml.build import lock as locks
 from gitops_ml.build import pipeline as pipelines
 from gitops_ml.build import trees
-from gitops_ml.build.derived import inside
+from gitops_ml.build.derived import inside, protected
 from gitops_ml.build.environment import last_lines
 from gitops_ml.build.seal import read_plainly, sha256_of
 from gitops_ml.build.workshop import fresh
@@ -95,6 +95,14 @@ def declared(root: Path, *revisions: str) -> set[str]:
             table = rules.get("table") if isinstance(rules, dict) else None
             found |= {table} if isinstance(table, str) and inside(table) else set()
     return found
+
+
+def guarded(root: Path, revision: str, changed: Sequence[str]) -> list[str]:
+    """Those of the changed paths that only reviewers may change: the rules, and the gold set that a revision's rules name."""
+    tables = declared(root, revision)
+    return [
+        path for path in changed if protected(path) or path in tables or path.removesuffix(".dvc") in tables
+    ]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from gitops_ml import shell
-from gitops_ml.build.derived import protected
+from gitops_ml.build import gold
 from gitops_ml.contracts.verdict import Verdict
 from gitops_ml.delivery import tree
 from gitops_ml.forge.client import Forge
@@ -60,7 +60,7 @@ def by_the_gate(case: Case, today: date | None = None) -> Verdict:
     from gitops_ml.gate.judge import judge
     from gitops_ml.gate.read import gather
 
-    guarded = [path for path in tree.changed(case.root, case.before, case.brought) if protected(path)]
+    guarded = gold.guarded(case.root, case.before, tree.changed(case.root, case.before, case.brought))
     with tempfile.TemporaryDirectory(prefix="gitops-ml-") as folder:
         base = Path(folder)
         for name in ("policy.yaml", "schema.yaml"):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 from gitops_ml.build import gold as given
 from gitops_ml.build import lock as locks
 from gitops_ml.build import pipeline as pipelines
-from gitops_ml.build.held_out import held_out
 from gitops_ml.contracts.schema import SchemaFile
 from gitops_ml.contracts.scores import Also, Scores
 from gitops_ml.errors import Fault
@@ -80,6 +79,7 @@ def _said(
 ) -> GoldSet:
     import pyarrow.parquet as pq
 
+    from gitops_ml.build.held_out import held_out
     from gitops_ml.build.seal import sha256_of
     from gitops_ml.gate.read import predictions_of
 

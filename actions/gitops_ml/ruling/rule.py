@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitops_ml import shell
-from gitops_ml.build import derived, trees
+from gitops_ml.build import derived, gold, trees
 from gitops_ml.build.merge import merge
 from gitops_ml.build.sealed import opened
 from gitops_ml.contracts.candidate import Candidate
@@ -123,7 +123,7 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
     from gitops_ml.report.stopped import failed
     from gitops_ml.report.summary import status_line
 
-    guarded = [path for path in changed if derived.protected(path)]
+    guarded = gold.guarded(task.root, "HEAD", changed)
     try:
         candidate = opened(task.candidate, task.candidate_digest)
     except Fault as fault:
@@ -222,7 +222,7 @@ def _nothing(task: Task, changed: list[str], alone: Callable[[], bool]) -> Rulin
     if task.checks_failed:
         why = task.reason or "Lint or tests failed."
         return Ruling("block", "Blocked: lint or tests fail", lambda head: failed("check", why, task.run_url))
-    guarded = tuple(path for path in changed if derived.protected(path))
+    guarded = tuple(gold.guarded(task.root, "HEAD", changed))
     serving = champion(task.root, "HEAD")
     people = tuple(path for path in changed if path not in guarded)
     model = model_sha256(task.root, task.head) if guarded and alone() else None
