@@ -26,6 +26,7 @@ DECIDE = {
     "gitops_ml/adopt/infer.py": ["tests/suite/test_adopt_infer.py"],
     "gitops_ml/adopt/kinds.py": ["tests/suite/test_adopt_infer.py"],
     "gitops_ml/adopt/warn.py": ["tests/suite/test_adopt_warn.py"],
+    "gitops_ml/rows/alone.py": ["tests/suite/test_rows_alone.py"],
     "gitops_ml/contracts/schema.py": ["tests/suite/test_contracts_schema.py"],
 }
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
@@ -40,11 +41,11 @@ JUDGED: dict[str, str] = {
     'gitops_ml/contracts/schema.py:columns: dict[str, Column] = Field(min_length=1, description="By name, in the order of the file")': (
         "one column alone is refused anyway: a target and a feature are needed"
     ),
-    "gitops_ml/adopt/warn.py:self._target = np.asarray(pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False))": (
+    "gitops_ml/rows/alone.py:self._target = np.asarray(pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False))": (
         "rows without a target are gone, so no copy is needed"
     ),
-    "gitops_ml/adopt/warn.py:order = np.random.default_rng(0).permutation(len(known))": "any seed serves",
-    "gitops_ml/adopt/warn.py:if worst < LEAK:": "differs for an AUC of exactly 0.99 alone",
+    "gitops_ml/rows/alone.py:order = np.random.default_rng(0).permutation(len(known))": "any seed serves",
+    "gitops_ml/rows/alone.py:if worst < self._limit:": "differs for an AUC of exactly the limit alone",
     "gitops_ml/adopt/kinds.py:@dataclass(frozen=True)": _FROZEN,
     "gitops_ml/adopt/kinds.py:counting=whole and not nulls and rows > 1 and known[0].as_py() in (0, 1)": (
         "one row has no steps to check, and Arrow's all of nothing is null"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tests.benchmarks import loop, storage
+from tests.benchmarks import gate, loop, storage
 from tests.template.conftest import ROOT, Project, generate
 
 STAGES = 4
@@ -212,6 +212,23 @@ def loop_rows(scratch: Path) -> tuple[list[Row], list[str], str]:
     return [nothing], notes, "\n".join([head, *table])
 
 
+def gate_rows(scratch: Path) -> tuple[list[Row], list[str]]:
+    """The gate against the models that it compares, on the same rows."""
+    scratch.mkdir()
+    found = gate.measure(scratch)
+    rows = [
+        Row(
+            f"gate, {n:,} test rows, {gate.GROUPED * gate.GROUPS} slices",
+            found[n]["gate"],
+            "`predict_proba` of both models",
+            found[n]["predict_proba"],
+            limit,
+        )
+        for n, limit in gate.LIMITS.items()
+    ]
+    return rows, gate.notes(found)
+
+
 def main() -> None:
     rows, notes, workflows = [], [], ""
     with tempfile.TemporaryDirectory() as temporary:
@@ -222,6 +239,8 @@ def main() -> None:
         if "--quick" not in sys.argv:
             more, notes = large(project, scratch)
             rows += [*more, *storage_rows(scratch / "storage")]
+            more, told = gate_rows(scratch / "gate")
+            rows, notes = [*rows, *more], [*notes, *told]
             more, told, workflows = loop_rows(scratch / "loop")
             rows, notes = [*rows, *more], [*notes, *told]
         if "--demo" in sys.argv:

@@ -21,10 +21,13 @@ from gitops_ml.contracts.evaluation import Evaluation
 from gitops_ml.contracts.metrics import Metrics
 from gitops_ml.contracts.model_card import ModelCard
 from gitops_ml.contracts.policy import PolicyFile
+from gitops_ml.contracts.profile import ProfileFile
 from gitops_ml.contracts.schema import SchemaFile
 from gitops_ml.contracts.verdict import Side
 from gitops_ml.gate.evidence import Evidence, Player
 from gitops_ml.gate.metrics import PRIMARY, Rows, measure
+from gitops_ml.gate.past import Past
+from gitops_ml.gate.prepared import Overlap, Prepared
 
 NEW, OLD = "4f1c09ab" * 8, "77d0e3aa" * 8
 COMMIT = "c0ffee00" * 5
@@ -148,6 +151,18 @@ def card(values: Metrics, sha256: str = NEW) -> ModelCard:
     )
 
 
+def prepared(n: int = 600, **changes: Any) -> Prepared:
+    """Rows in which nothing is wrong."""
+    alone = {"tenure": 0.7, "contract": 0.6}
+    return replace(Prepared(3 * n, n, Overlap(0, n, 0.0), alone, min(4 * n, 20_000)), **changes)
+
+
+@cache
+def profile() -> ProfileFile:
+    """Of data in which nothing moves."""
+    return ProfileFile.parse(runs.binary()["reports/data_profile.json"], "data_profile.json")
+
+
 def evidence(
     kind: str = "binary",
     n: int = 600,
@@ -177,8 +192,31 @@ def evidence(
         card=card(values),
         lock="e" * 40,
         suite="0.1.0",
+        prepared=prepared(n),
+        profile=profile(),
+        past=Past(profile(), schema(kind)),
     )
     return replace(made, **changes)
+
+
+def timings(times: float = 1.0, asks: int = 100, noise: float = 0.1, seed: int = 0) -> dict[str, Any]:
+    """What the clock of a score job says of a challenger that takes so many times as long as the champion (6 ms a row)."""
+    draw = np.random.default_rng(seed)
+
+    def asked(rows: int, wanted: int, seconds: float) -> dict[str, Any]:
+        taken = {
+            who: (factor * seconds * draw.lognormal(0, noise, wanted)).tolist()
+            for who, factor in (("champion", 1.0), ("challenger", times))
+        }
+        return {"rows": rows, "wanted": wanted, "warm": 0, "late": None, **taken}
+
+    return {
+        "version": 1,
+        "one_row": asked(1, asks, 0.006),
+        "batch": asked(200, 20, 0.01),
+        "peak_bytes": {"champion": 200_000_000, "challenger": 210_000_000},
+        "missing": {},
+    }
 
 
 # ---------------------------------------------------------------- folders
@@ -190,6 +228,12 @@ def sha256(content: bytes) -> str:
 
 def md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 class Folders:
@@ -205,15 +249,17 @@ class Folders:
         values = metrics(numbers(kind, target, new), n)
         self.tables = {"champion": old, "challenger": new}
         self.people = {"schema.yaml": json.dumps(schema_text(kind)).encode()}
-        table = pa.table({"tenure": list(range(n)), "churned": target.tolist()})
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink)
+        contract = [("monthly", "two-year")[k % 2] for k in range(n)]
+        table = pa.table({"tenure": list(range(n)), "contract": contract, "churned": target.tolist()})
+        # Other rows of the same kind, in another order: the gate asks whether the test rows are among them.
+        seen = table.set_column(0, "tenure", pa.array([n + k for k in range(n)]))
         training = runs.training(["tenure"], None, "x.Y")
         training["model"] |= {"sha256": sha256(self.model), "size": len(self.model)}
         self.objects = {
-            "data/prepared/test.parquet": sink.getvalue().to_pybytes(),
+            "data/prepared/test.parquet": parquet(table),
             "models/model.skops": self.model,
             "models/training.json": json.dumps(training).encode(),
+            "data/prepared/train.parquet": parquet(seen),
         }
         made = card(values, sha256(self.model))
         self.reports = {
@@ -222,13 +268,16 @@ class Folders:
                 evaluation(kind, n, sha256(self.model)).model_dump(mode="json")
             ).encode(),
             "reports/model_card.json": json.dumps(made.model_dump(mode="json")).encode(),
+            "reports/data_profile.json": json.dumps(profile().model_dump(mode="json")).encode(),
         }
         self.champion: dict[str, Any] | None = {
             "version": "1.0.0",
             "revision": COMMIT,
             "sha256": OLD,
             "error": None,
+            "size": 20,
         }
+        self.timings: dict[str, Any] | None = None
         self.digests: dict[str, str] = {}
         for folder in (self.base, self.head):
             folder.mkdir()
@@ -298,6 +347,9 @@ class Folders:
             "champion": self.champion and {"scored": scored.get("champion"), **self.champion},
             **manifest,
         }
+        if self.timings is not None:
+            self._put(self.scores / "timings.json", json.dumps(self.timings).encode())
+            content["timings"] = sha256((self.scores / "timings.json").read_bytes())
         self._put(self.scores / "manifest.json", json.dumps(content).encode())
         self.digests = {
             "candidate_digest": sha256((self.candidate / "manifest.json").read_bytes()),

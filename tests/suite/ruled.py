@@ -250,10 +250,18 @@ def place_of(call: Call) -> str:
     return "^" + re.sub(r"[0-9a-f]{40}", "[0-9a-f]{40}", re.escape(call.path)) + "$"
 
 
-def make(folder: Path, head: str, model: bytes, extra: Mapping[str, bytes] = {}, **manifest: Any) -> Built:
-    """A candidate of a commit and its scores, sealed."""
+def make(
+    folder: Path,
+    head: str,
+    model: bytes,
+    extra: Mapping[str, bytes] = {},
+    timings: dict[str, Any] | None = None,
+    **manifest: Any,
+) -> Built:
+    """A candidate of a commit and its scores, sealed. ``timings``: what the score job's clock said."""
     folder.mkdir(parents=True)
     made = Folders(folder, model=model)
+    made.timings = timings
     files = {"dvc.lock": json.dumps(made.lock()).encode(), **made.reports, **extra}
     for path, content in extra.items():
         (folder / "candidate/files" / path).parent.mkdir(parents=True, exist_ok=True)

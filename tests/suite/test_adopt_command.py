@@ -20,6 +20,7 @@ from gitops_ml.adopt import write
 from gitops_ml.adopt.command import adopt_table
 from gitops_ml.adopt.plan import Asked, make_plan
 from gitops_ml.adopt.read import read_table
+from gitops_ml.adopt.schema_edit import change, set_
 from gitops_ml.adopt.yaml_text import schema_text
 from gitops_ml.cli import main
 from gitops_ml.contracts.params import ParamsFile
@@ -294,6 +295,13 @@ def test_warnings(project: Path, tmp_path: Path, quick: list[Path]) -> None:
     assert "uv run gitops-ml adopt --drop 'cancel reason'" in told
     assert "closed_at alone predicts the target (AUC 1.000)" in told
     assert "gitops-ml schema set closed_at --unavailable" in told
+    change(
+        Path("schema.yaml"),
+        "closed_at",
+        lambda entry: set_(entry, "closed_at", reason="closed before we ask"),
+    )
+    told = adopt_table(None, Asked())
+    assert "cancel reason alone" in told and "closed_at" not in told, "somebody said why it is known"
     assert "warning" not in adopt_table(None, Asked(drop=("cancel reason", "closed_at")))
 
 

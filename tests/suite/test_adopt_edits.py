@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from tests.suite.conftest import TEMPLATE
 
-from gitops_ml.adopt.edits import behaviour_text, emptied, other_half, params_text, policy_text
+from gitops_ml.adopt.edits import behaviour_text, card_text, emptied, other_half, params_text, policy_text
 from gitops_ml.adopt.yaml_text import edited, flow, round_trip
+from gitops_ml.contracts.model_card import HumanCard
 from gitops_ml.contracts.schema import SchemaFile
 from gitops_ml.errors import Fault
 
@@ -165,6 +167,26 @@ def test_slices_of_columns_that_are_gone() -> None:
     )
     left = YAML(typ="safe", pure=True).load(policy_text(path, schema("regression"), notes))
     assert left == {"slices": [{"column": "x"}], "slices_cross": [], "fairness": {"attributes": ["x"]}}
+
+
+@pytest.mark.parametrize("sample", ["model_card.yaml", ".variants/regression/model_card.yaml"])
+def test_answers_about_the_sample_are_no_answers_about_another_table(sample: str) -> None:
+    path, notes = Path("model_card.yaml"), list[str]()
+    lines = (TEMPLATE / sample).read_text("utf-8").splitlines()
+    path.write_text(
+        "\n".join("contact: Ada" if "<<" in line else line for line in lines[:-1]) + "\n", "utf-8"
+    )
+    before = HumanCard.read(path)
+    assert "unknown" not in (before.intended_use, before.out_of_scope, before.data_origin, before.contact)
+    text = card_text(path, notes)
+    assert text is not None and "of the sample" not in text and "# who decides what with it" in text
+    path.write_text(text, "utf-8")
+    after = HumanCard.read(path)
+    assert {after.intended_use, after.out_of_scope, after.data_origin, after.data_licence} == {"unknown"}
+    assert after.contact == before.contact and len(notes) == 1
+    # What people wrote stays.
+    path.write_text(text.replace("out_of_scope: unknown", 'out_of_scope: "Pricing"'), "utf-8")
+    assert card_text(path, notes) is None and len(notes) == 1
 
 
 def test_expectations_without_a_list() -> None:

@@ -289,6 +289,14 @@ def schedule_off(at: Bench) -> None:
         at.repo.data["workflow_states"] = {"drift.yml": "disabled_inactivity"}
 
 
+def nobody_answers(at: Bench) -> None:
+    text = (at.repo.file("main", POINTER) or b"").decode().replace("verdict: pass", "verdict: override")
+    assert "override" in text
+    entry = {"check": "card", "sha256": pointer(at)["sha256"], "owner": "Bob", "reason": "long enough"}
+    ended = [{**entry, "expires": day(1)}, {**entry, "check": "protected", "expires": day(1)}]
+    main(at, {POINTER: text, "overrides.yaml": json.dumps({"version": 1, "overrides": ended})})
+
+
 PLANTED: list[tuple[Callable[[Bench], None], str, str]] = [
     (moved_pointer, "pointer", "sha256 is aaaaaaaaaaaa; v1.0.0 is"),
     (lambda at: main(at, {POINTER: "nonsense"}), "pointer", f"{POINTER} cannot be read"),
@@ -314,6 +322,7 @@ PLANTED: list[tuple[Callable[[Bench], None], str, str]] = [
     (retired, "retired", "production serves v1.0.0, which is retired: it errs"),
     (strange_folder, "environment", "policy.yaml names no environment shadow"),
     (schedule_off, "schedule", "GitHub switched drift.yml off"),
+    (nobody_answers, "override", "production serves v1.0.0 by an override of card that ended on"),
 ]
 
 
@@ -401,6 +410,22 @@ def test_a_way_around_the_rule_is_seen_by_an_administrator_and_a_plan_without_ru
         at.repo.data["private"] = True
     found = audit(scene(root, forge, at.ada.token))
     assert "rule" not in said(found) and "not blocked here" in report.screen(found)
+
+
+def test_an_override_that_holds_is_counted_and_nothing_else(at: Bench) -> None:
+    entry = {
+        "check": "card",
+        "sha256": pointer(at)["sha256"],
+        "owner": "Bob",
+        "reason": "long enough",
+        "expires": day(-9),
+    }
+    main(at, {"overrides.yaml": json.dumps({"version": 1, "overrides": [entry]})})
+    found = look(at)
+    assert (
+        found.healthy
+        and f"overrides.yaml: 1 in force (card of {entry['sha256'][:8]} until" in report.screen(found)
+    )
 
 
 def test_erased_bytes_of_a_retired_version_that_nobody_serves_are_a_remark(at: Bench) -> None:

@@ -387,7 +387,7 @@ def test_the_verb_writes_screen_file_and_outputs(
     assert Plan.read(tmp_path / "p.json").names == ["train", "card"]
     assert (tmp_path / "out").read_text().splitlines() == [
         "kind=model", "check=true", "build=true", "stages=train,card",
-        f"head={git(head, 'rev-parse', 'HEAD')}", "protected=true", "reason=",
+        f"head={git(head, 'rev-parse', 'HEAD')}", "protected=true", "reason=", "again=chance",
     ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from gitops_ml.contracts.pointer import Pointer
 from gitops_ml.delivery.assets import ALL, SUMS
 from gitops_ml.delivery.champion import Champion, champion
 from gitops_ml.delivery.release import Outcome, plan, release
+from gitops_ml.delivery.releases import OVERRIDDEN
 from gitops_ml.errors import Fault
 from gitops_ml.forge.records import Review
 
@@ -265,8 +266,31 @@ def test_what_needs_a_person_is_released_with_the_approval_of_another_one(
 
 
 def test_an_override_is_told_in_the_pointer(forge: FakeForge) -> None:
-    run(forge, "pass", override="agreed with legal")
+    run(forge, "pass", override="agreed with legal, see #7 and @grace (Ada)")
     assert served(forge, BRANCH).verdict == "override"
+    # The tag says who answers for what, and so does whatever offers that version, now and later.
+    said = "quality/roc_auc: agreed with legal, see #7 and @grace (Ada)"
+    text = forge.git("for-each-ref", "--format=%(contents)", "refs/tags/churn@v1.0.0")
+    assert f"\n{OVERRIDDEN}: {said}" in text
+    (pull,) = forge.pulls()
+    assert (
+        "It passed with an override (overrides.yaml). quality/roc" in pull.body
+        and "agreed with legal" in pull.body
+    )
+    assert "@grace" not in pull.body, "words of people ping nobody"
+
+
+def test_an_override_that_somebody_approved_besides_stays_an_override(forge: FakeForge) -> None:
+    merged_by(forge, ("grace", "APPROVED", True))
+    assert run(forge, "needs-human", override="agreed with legal").ok
+    assert served(forge, BRANCH).verdict == "override"
+    text = forge.git("for-each-ref", "--format=%(contents)", "refs/tags/churn@v1.0.0")
+    assert "verdict: override" in text
+
+
+def test_without_an_override_no_tag_speaks_of_one(forge: FakeForge) -> None:
+    run(forge)
+    assert OVERRIDDEN not in forge.git("for-each-ref", "--format=%(contents)", "refs/tags/churn@v1.0.0")
 
 
 def test_a_block_keeps_one_issue_that_is_closed_when_main_is_healthy(forge: FakeForge) -> None:

@@ -56,6 +56,7 @@ def test_the_gate_judges_with_policy_and_schema_of_main_before_the_merge(
         seen.update(real.bind(*given, **named).arguments)
         seen["policy"] = (seen["base"] / "policy.yaml").read_text()
         seen["schema"] = (seen["base"] / "schema.yaml").read_text()
+        seen["params"] = (seen["base"] / "params.yaml").read_text()
         return "evidence"
 
     monkeypatch.setattr(read, "gather", gather)
@@ -63,6 +64,8 @@ def test_the_gate_judges_with_policy_and_schema_of_main_before_the_merge(
     built = world.built()
     assert by_the_gate(Case(world.root, built, before, after)) == verdict()
     assert "production" in seen["policy"] and seen["schema"] == world.git("show", "main:schema.yaml") + "\n"
+    assert seen["params"] == world.git("show", f"{before}:params.yaml") + "\n"
+    assert seen["history"] == world.root, "the champion's data are read from git"
     assert seen["head"] == world.root and seen["protected"] == ["policy.yaml"]
     assert seen["alone"] is False
     by_the_gate(Case(world.root, built, before, after, alone=lambda: True))

@@ -18,9 +18,12 @@ from tests.suite.test_gate_slices import one, spoiled
 
 from gitops_ml.contracts.policy import PolicyFile
 from gitops_ml.errors import Fault
+from gitops_ml.gate.bootstrap import draw as bootstrap_draw
 from gitops_ml.gate.evidence import Evidence
 from gitops_ml.gate.judge import judge
 from gitops_ml.gate.metrics import Rows, measure
+from gitops_ml.gate.quality import MANY
+from gitops_ml.gate.rates import Counter, bands_of, flat
 
 
 def given(kind: str = "binary", n: int = 900, seed: int = 0, columns: Any = None, **policy: Any) -> Evidence:
@@ -245,3 +248,40 @@ def test_threads_hash_seed_and_locale_do_not_matter() -> None:
         assert done.returncode == 0, done.stderr
         said.add(done.stdout)
     assert len(said) == 1 and len(said.pop().strip()) == 64
+
+
+def test_counts_of_cells_are_drawn_as_rows_are() -> None:
+    """The short way of many rows: the same bands but for the accident of other draws."""
+    draw = np.random.default_rng(0)
+    cells = np.sort(draw.choice(16, 4000, p=np.arange(1, 17) / 136))
+    numbers, starts = np.unique(cells, return_index=True)
+    counter = Counter(numbers, starts, len(cells), 2, 2)
+    own = counter.rates(np.ones((1, len(cells))))
+    repeats = 2000
+    weights = np.concatenate(list(bootstrap_draw(np.array([len(cells)]), repeats, 1, None))).astype(float)
+    long, short = counter.rates(weights), counter.drawn(repeats, 2)
+    for side in range(2):
+        of_rows, of_counts = (bands_of(flat([one[side]]), own[side], 0.95) for one in (long, short))
+        assert of_counts == pytest.approx(of_rows, abs=0.01)
+        for rows, counts in zip(long[side].three, short[side].three, strict=True):
+            assert counts.mean(axis=0) == pytest.approx(rows.mean(axis=0), abs=0.003)
+            assert counts.std(axis=0) == pytest.approx(rows.std(axis=0), rel=0.12)
+    assert all(rates.rows.sum() == repeats * len(cells) for rates in short)
+    again = counter.drawn(repeats, 2)
+    assert (flat(again) == flat(short)).all() and (flat(counter.drawn(repeats, 3)) != flat(short)).any()
+
+
+def test_many_rows_are_counted_and_few_or_clustered_ones_are_drawn() -> None:
+    n = MANY
+    sex = pd.DataFrame({"sex": np.where(np.arange(n) % 3, "f", "m")})
+    policy = {"quality": {"repeats": 200}, "fairness": {"attributes": ["sex"]}}
+
+    def method(rows: int, **more: Any) -> str:
+        given = replace(judged.evidence("binary", rows, policy=policy), columns=sex.head(rows), **more)
+        found = {check.id: check for check in judge(given).checks}["fairness/sex"]
+        assert found.n == rows
+        return str(found.evidence["method"])
+
+    assert method(n).endswith("draws of rows, counted by cell")
+    assert method(n - 1).endswith("draws of rows")
+    assert method(n, groups=pd.Series(np.arange(n) % 500)).endswith("draws of groups")

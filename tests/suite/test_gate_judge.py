@@ -13,6 +13,7 @@ from tests.suite import judged
 from tests.suite.conftest import TEMPLATE
 from tests.suite.judged import NEW, OLD, evidence
 
+from gitops_ml.contracts.model_card import Answered
 from gitops_ml.contracts.overrides import Override, OverridesFile
 from gitops_ml.contracts.policy import PolicyFile
 from gitops_ml.contracts.verdict import Check, Verdict
@@ -92,7 +93,11 @@ def test_honest_evidence_of_a_good_model_passes(kind: str) -> None:
         "champion",
         *(() if kind == "regression" else ("calibration", "flips")),
         "fairness",
+        "data",
+        "data",
+        "leakage",
         "schema",
+        "card",
         "card",
     ]
     quality = verdict.checks[2]
@@ -330,6 +335,63 @@ def test_a_card_must_be_this_models_and_show_its_figures() -> None:
     ):
         verdict = judge(replace(given, card=card))
         assert verdict.overall == "block" and words in one(verdict, "card").reason
+
+
+def unanswered(given: Evidence, *names: str) -> Evidence:
+    """The evidence, with a card on which people have not answered these."""
+    assert given.card is not None
+    answers = {**given.card.answers, **{name: Answered(value=None, line=7) for name in names}}
+    return replace(given, card=given.card.model_copy(update={"answers": answers}))
+
+
+def test_what_people_owe_the_card_is_a_note_until_production_has_changed_hands() -> None:
+    given = unanswered(evidence(n=2000, apart=0.1), "intended_use")
+    young, old = judge(given), judge(replace(given, handed_over=True))
+    assert (young.overall, old.overall) == ("pass", "needs-human")
+    for verdict, severity in ((young, "note"), (old, "needs-human")):
+        check = one(verdict, "card/answers")
+        assert (check.outcome, check.severity) == ("unknown", severity)
+        assert "intended_use (line 7)" in check.reason and check.evidence == {"unanswered": ["intended_use"]}
+    assert "second model serves" in one(young, "card/answers").reason
+    assert "second model serves" not in one(old, "card/answers").reason
+    answered = judge(evidence(n=2000, apart=0.1, handed_over=True))
+    assert one(answered, "card/answers").outcome == "pass" and answered.overall == "pass"
+
+
+def test_which_answers_and_how_grave_policy_says() -> None:
+    given = unanswered(evidence(n=2000, apart=0.1, handed_over=True), "caveats")
+    assert judge(given).overall == "pass", "nobody asked for it"
+    for card, overall in (
+        ({"required": ["caveats"]}, "needs-human"),
+        ({"required": ["caveats"], "severity": "block"}, "block"),
+        ({"required": ["caveats"], "severity": "note"}, "pass"),
+        ({"required": []}, "pass"),
+    ):
+        rules = PolicyFile.parse({"version": 1, "environments": ["production"], "card": card}, "policy")
+        verdict = judge(replace(given, policy=rules))
+        assert verdict.overall == overall, card
+        assert bool(card["required"]) == any(check.id == "card/answers" for check in verdict.checks)
+    # A key that was never written into the file is as unknown as one that says so.
+    gone = replace(given, card=given.card.model_copy(update={"answers": {}}) if given.card else None)
+    assert "not there yet" in one(judge(gone), "card/answers").reason
+    with pytest.raises(Fault, match=r"model_card\.yaml has no key 'mood'"):
+        PolicyFile.parse(
+            {"version": 1, "environments": ["production"], "card": {"required": ["mood"]}}, "policy"
+        )
+
+
+def test_undeclared_groups_are_a_note_until_policy_and_production_say_otherwise() -> None:
+    policy = {"fairness": {"undeclared": "needs-human"}}
+    given = evidence(n=2000, apart=0.1, policy=policy)
+    assert judge(given).overall == "pass"
+    assert judge(replace(given, handed_over=True)).overall == "needs-human"
+    said = evidence(
+        n=2000, apart=0.1, policy={"fairness": {**policy["fairness"], "absent": "rows are machines"}}
+    )
+    assert judge(replace(said, handed_over=True)).overall == "pass"
+    assert judge(evidence(n=2000, apart=0.1, handed_over=True)).overall == "pass", (
+        "by default it stays a note"
+    )
 
 
 def test_protected_files_need_a_human() -> None:

@@ -9,11 +9,12 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 from sklearn import metrics as theirs
 from tests.suite.conftest import TEMPLATE
 
 from gitops_ml.gate import metrics as ours
-from gitops_ml.gate.metrics import Rows, agrees, auc, auc_ovr, measure, primary, r2
+from gitops_ml.gate.metrics import Rows, agrees, auc, auc_ovr, measure, midranks, primary, r2
 
 
 def tied(seed: int, n: int = 300) -> tuple[np.ndarray, np.ndarray]:
@@ -34,6 +35,21 @@ def test_the_primary_metrics_are_scikit_learns(seed: int) -> None:
     assert auc_ovr(classes, scores) == pytest.approx(expected, abs=1e-12)
     number, guess = draw.normal(5, 2, 300), draw.normal(5, 2, 300)
     assert r2(number, guess) == pytest.approx(theirs.r2_score(number, guess), abs=1e-12)
+
+
+def test_ranks_are_scipys() -> None:
+    draw = np.random.default_rng(0)
+    unlike, alike = draw.normal(size=500), draw.integers(0, 7, 500).astype(float)
+    for values in (
+        unlike,
+        alike,
+        np.concatenate([alike, unlike]),
+        np.array([0.0, -0.0, np.inf, -np.inf]),
+        np.array([3.0]),
+        np.array([]),
+    ):
+        assert midranks(values).tolist() == rankdata(values).tolist()
+    assert midranks(np.array([np.nan, 2.0, np.nan, 1.0])).tolist() == [3.5, 2.0, 3.5, 1.0]
 
 
 def test_the_other_metrics_are_scikit_learns() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -20,9 +21,10 @@ from gitops_ml.contracts.proof import Proofs
 from gitops_ml.contracts.verdict import Verdict
 from gitops_ml.delivery import proofs, prove, prove_command, tree
 from gitops_ml.delivery import verify as verifying
+from gitops_ml.delivery.handed_over import handed_over
 from gitops_ml.delivery.judgement import Built, Case, brought, by_the_gate, policy_revision
 from gitops_ml.delivery.releases import Release, releases
-from gitops_ml.delivery.verify import Answer, tagged_on, verify
+from gitops_ml.delivery.verify import PASSED, Answer, tagged_on, verify
 from gitops_ml.errors import Fault
 from gitops_ml.gate import read as gate_read
 
@@ -408,6 +410,54 @@ def test_who_was_alone_cannot_be_read_in_git_and_both_are_tried(empty: Story) ->
     )
     assert [one.id for one in empty.verdicts["v1.1.0"].checks if one.override] == ["protected"]
     assert empty.verify("v1.1.0").word == "same"
+
+
+def test_what_is_owed_once_production_has_changed_hands_is_a_function_of_the_commit(empty: Story) -> None:
+    def severity(version: str) -> str:
+        return next(one.severity for one in empty.verdicts[version].checks if one.id == "card/answers")
+
+    # Environments are production, then staging: it is the last one, which callers use, that counts.
+    first = empty.release("v1.0.0", "old")
+    for environment in ("production", "staging"):
+        empty.serve(first, environment)
+    assert severity("v1.0.0") == "note" and not handed_over(empty.root, "HEAD")
+    young = empty.release("v1.1.0", "new")
+    assert severity("v1.1.0") == "note"
+    empty.serve(young)
+    assert not handed_over(empty.root, "HEAD")
+    empty.serve(young, "staging")
+    assert handed_over(empty.root, "HEAD") and not handed_over(empty.root, young.commit)
+    empty.release("v1.2.0", "old")
+    assert severity("v1.2.0") == "needs-human"
+    # What is so today does not change what was so then.
+    assert [empty.verify(version).word for version in ("v1.1.0", "v1.2.0")] == ["same", "same"]
+
+
+def test_a_tag_that_says_override_may_stand_for_an_approved_one(empty: Story) -> None:
+    assert PASSED["override"] == ("pass", "needs-human")
+    release = empty.release("v1.0.0", "old")
+    text = git(empty.root, "for-each-ref", "--format=%(contents)", "refs/tags/churn@v1.0.0")
+    other = text.replace("suite: 0.1.0", "suite: 9.9.9")
+    for word, answer in (("override", "same"), ("accepted", "unknown")):
+        git(
+            empty.root,
+            "tag",
+            "-f",
+            "-a",
+            release.tag,
+            "-m",
+            other.replace("verdict: pass", f"verdict: {word}"),
+            release.commit,
+        )
+        _forge_digest(empty, release)
+        assert empty.verify("v1.0.0").word == answer
+
+
+def _forge_digest(story: Story, release: Release) -> None:
+    """As another suite would have: a digest that ours does not compute."""
+    text = git(story.root, "for-each-ref", "--format=%(contents)", f"refs/tags/{release.tag}")
+    text = re.sub("verdict-digest: .*", f"verdict-digest: {'0' * 64}", text)
+    git(story.root, "tag", "-f", "-a", release.tag, "-m", text, release.commit)
 
 
 # ---------------------------------------------------------------- proofs

@@ -128,7 +128,8 @@ def sliced(entries: list[dict[str, Any]], worse: int = 0, few: int = 0, **change
         "slices",
         "fail" if worse else "pass",
         "needs-human",
-        "Shown to be worse by more than 0.04: contract = two-year (n = 424): roc_auc 0.772 to 0.562, -0.21 (p = 0.0001)."
+        f"Shown to be worse by more than 0.04: {entries[0]['column']} = {entries[0]['value']} (n = 424): roc_auc 0.772 to 0.562, "
+        "-0.21 (p = 0.0001)."
         if worse
         else f"Of {len(entries)} slices none is shown to be worse by more than 0.04.",
         metric="roc_auc",
@@ -329,6 +330,8 @@ def blocked() -> str:
         high=-0.019,
         reason="roc_auc went from 0.8462 to 0.8052: -0.041 (95% interval -0.063 to -0.019). Worse, and beyond the margin of 0.02.",
     )
+    known = {**loss.evidence, "others": {"recall": {"champion": 0.5432, "challenger": 0.4021}}}
+    loss = loss.model_copy(update={"evidence": known})
     columns = {f"new_{k}": runs.column("feature", "number") for k in range(5)}
     return comment(
         verdict(
@@ -407,6 +410,56 @@ def needs_human() -> str:
     )
 
 
+def overridden() -> str:
+    """Whoever reviews reads first what was accepted, and why."""
+    loss = quality(
+        "regression",
+        outcome="fail",
+        challenger=0.81521,
+        estimate=-0.031,
+        low=-0.051,
+        high=-0.011,
+        reason="roc_auc went from 0.8462 to 0.8152: -0.031 (95% interval -0.051 to -0.011). Worse, and beyond the margin of 0.02.",
+        override="The old column leaves with its vendor in March; agreed with sales. (Ada)",
+    )
+    note = check("overrides", "pass", "note", "Overrides: 1 honoured.", n=1)
+    return comment(
+        verdict("pass", floor("recall", "pass", 0.5621, 0.5), DUMMY, loss, flipped(), SCORED, *REST, note),
+        context(version="v2.0.0", why="column `vendor_score` is no longer a field of a row"),
+    )
+
+
+def columns_500() -> str:
+    """All of them move, forty are new, a hundred knobs turn: still one screen before the first click."""
+    before = {f"sensor_{k}": runs.column("feature", "number", mean=float(k), std=2.0) for k in range(500)}
+    after = {
+        name: {**column, "mean": column["mean"] + 0.1 * (1 + at % 7)}
+        for at, (name, column) in enumerate(before.items())
+    }
+    after |= {f"new_{k}": runs.column("feature", "number") for k in range(40)}
+    knobs = {f"knob_{k}": k for k in range(100)}
+    return comment(
+        verdict("pass", DUMMY, quality(), flipped(), SCORED, *REST),
+        context(
+            old_profile=profile(6631, 64.8, 1760, before),
+            new_profile=profile(7043, 66.1, 1869, after, "1" * 32),
+            old_params=knobs,
+            new_params={name: value + 1 for name, value in knobs.items()},
+            changed=("params.yaml", "data/raw/churn.csv.dvc"),
+        ),
+    )
+
+
+def slices_300() -> str:
+    """One of three hundred is worse, and two hundred more are too small."""
+    worst = entry("region, contract", "north, two-year", -0.21, "worse")
+    others = [entry("region, contract", f"r{k}, monthly", -0.03 + k / 5000) for k in range(299)]
+    return comment(
+        verdict("needs-human", DUMMY, quality(), *sliced([worst, *others], worse=1, few=200), SCORED, *REST),
+        context(),
+    )
+
+
 def first_model() -> str:
     checks = [floor("recall", "pass", 0.5621, 0.5), DUMMY, *REST]
     made = context(old_profile=None, old_params=None, version="v1.0.0", why="first model")
@@ -465,6 +518,9 @@ CASES = {
     "failed_build": failed_build,
     "nothing": lambda: nothing(("docs/runbook.md", "README.md"), (), "v1.0.0"),
     "hostile": hostile,
+    "override": overridden,
+    "500_columns": columns_500,
+    "300_slices": slices_300,
 }
 
 
@@ -506,7 +562,9 @@ def test_strangers_words_ping_nobody_and_link_nowhere() -> None:
         outside = outside_code(text)
         assert "octocat" in text
         assert not re.search(r"@[\w\[]", outside), re.findall(r".{20}@[\w\[].{10}", outside)
-        assert not re.search(rf"(?<!\\)<(?!/?(details|summary|sub)>|!-- gitops-ml -->\n###|{IMG})", outside)
+        assert not re.search(
+            rf"(?<!\\)<(?!/?(details|summary|sub|code)>|!-- gitops-ml -->\n###|{IMG})", outside
+        )
         assert not re.search(r"(?<!&)#\d|GH-\d|www\.|(?<!\\)\]\(javascript", outside)
         assert set(re.findall(r"https?://[\w.]+", outside)) <= {"https://github.com"}
         assert "\u202e" not in text and "\r" not in text and "xxx" * 200 not in text
@@ -565,7 +623,7 @@ def test_a_huge_comment_is_cut_honestly_and_keeps_verdict_and_next_step() -> Non
         (verdict("pass", quality(), twin=True), ("success", "Pass: the model is the one that serves today")),
         (
             verdict("pass", quality(outcome="fail", override="because"), *REST),
-            ("success", "Pass: accepted, with 1 override"),
+            ("success", "Pass: accepted by an override although ROC AUC rises by 0.005"),
         ),
         (
             verdict("needs-human", quality("cannot tell", outcome="unknown", severity="needs-human")),

@@ -12,9 +12,11 @@ import pytest
 from tests.forge.calls import Call
 from tests.suite import ruled
 from tests.suite.judged import md5, sha256
-from tests.suite.ruled import POINTER, ROWS, Bench, Built, bench, git, place_of
+from tests.suite.ruled import POINTER, ROWS, RUN, Bench, Built, bench, git, place_of
 
 from gitops_ml import storage
+from gitops_ml.contracts.report import Report
+from gitops_ml.contracts.verdict import Verdict
 from gitops_ml.delivery.refresh import overtaken
 from gitops_ml.errors import Fault
 from gitops_ml.forge.client import connect
@@ -200,7 +202,7 @@ def test_a_visit_commits_keeps_records_comments_and_says_so_last(
     names = [one[0:2] for one in state["statuses"]["<topic~0>"]]
     assert names == [["gitops-ml", "success"], ["gitops-ml/built", "success"]], "newest first"
     assert list(state["bytes"]) == ["refs/dvc/pr/1"] and state["pushes"] == {"refs/dvc/pr/1": "1"}
-    assert len(state["bytes"]["refs/dvc/pr/1"].splitlines()) == 3
+    assert len(state["bytes"]["refs/dvc/pr/1"].splitlines()) == 4
     (comment,) = state["comments"][1]
     assert "✅ Pass" in comment
     effects = [call for call in told_.calls if call.effect]
@@ -216,7 +218,14 @@ def test_a_visit_commits_keeps_records_comments_and_says_so_last(
         ]  # fmt: skip
         assert at.repo.file(head, "reports/gone.md") is None
         out = {path.name for path in (at.folder / "out").iterdir()}
-        assert out == {"verdict.json", "measurements.json", "report.md"}
+        assert out == {"verdict.json", "measurements.json", "report.md", "report.json", "report.html"}
+        story = Report.read(at.folder / "out" / "report.json")
+        assert (
+            story.digest == Verdict.read(at.folder / "out" / "verdict.json").digest() and story.head == head
+        )
+        assert story.run.endswith(RUN) and story.heading in (at.folder / "out" / "report.html").read_text(
+            "utf-8"
+        )
 
 
 def test_an_update_opens_one_labelled_pull_request_and_closes_the_issue(
@@ -403,7 +412,7 @@ def test_two_runs_that_keep_bytes_at_once_lose_none(
         at.hub.faults.add("lost-race", ref="refs/dvc/pr/1", files=other)
         told_.story.run(at, told_.handed)
         listed = at.repo.git.text("ls-tree", "-r", "--name-only", "refs/dvc/pr/1").splitlines()
-        assert len(listed) == 4 and next(iter(other)) in listed
+        assert len(listed) == 5 and next(iter(other)) in listed
         assert at.status(at.head("topic"))[0] == "success"
 
 

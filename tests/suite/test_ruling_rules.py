@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.suite import ruled
-from tests.suite.judged import md5, sha256
+from tests.suite.judged import md5, sha256, timings
 from tests.suite.ruled import ROWS, Bench, bench
 
 from gitops_ml import storage
@@ -293,6 +293,17 @@ def test_a_model_that_passes(at: Bench) -> None:
     assert found.verdict.inputs.challenger.sha256 == sha256(b"new")
 
 
+@pytest.mark.parametrize(
+    ("served", "severity"), [([], "note"), (["a" * 64], "note"), (["a" * 64, "b" * 64], "needs-human")]
+)
+def test_what_is_owed_depends_on_what_main_has_served(at: Bench, served: list[str], severity: str) -> None:
+    for digest in [*served, sha256(b"old")][-len(served) :] if served else []:
+        at.repo.commit("main", {"deploy/production/model.yaml": pointer(at, sha256=digest)}, at.ada, "Serve")
+    found = ruling(at, PARAMS, b"new").verdict
+    assert found is not None
+    assert next(one.severity for one in found.checks if one.id == "card/answers") == severity
+
+
 def test_a_model_that_is_worse_is_committed_and_blocked(at: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     at.repo.commit(
         "main", {"policy.yaml": "version: 1\nenvironments: [p]\nfloors: {roc_auc: 0.999}\n"}, at.ada
@@ -302,6 +313,57 @@ def test_a_model_that_is_worse_is_committed_and_blocked(at: Bench, monkeypatch: 
     assert found.candidate is not None, (
         "what was built is kept: the author looks at it, and need not build it again"
     )
+
+
+SLOW = {"timings": timings(times=3.0)}
+
+
+def test_a_model_that_is_slow_needs_a_human_although_its_verdict_passes(at: Bench) -> None:
+    found = ruling(at, PARAMS, b"new", build=SLOW)
+    assert (found.overall, found.state) == ("needs-human", "pending")
+    assert (
+        found.description.startswith("Needs a human: one row takes ") and "times as long" in found.description
+    )
+    assert found.verdict is not None and found.verdict.overall == "pass"
+    assert found.measurements is not None and found.measurements.timings is not None
+    text = found.render("x")
+    assert "**One row takes " in text and f"verdict `{found.verdict.digest()[:12]}`" in text
+    assert "check: budget/latency, sha256:" in text, "what to write for an override"
+
+
+def test_an_override_of_a_slow_model_holds_for_its_bytes(at: Bench) -> None:
+    model = sha256(b"new")
+    for other in (model, "0" * 64):
+        entries = [
+            {
+                "check": check,
+                "sha256": other,
+                "owner": "ada",
+                "reason": "it runs at night",
+                "expires": "2099-01-31",
+            }
+            for check in ("budget/latency", "budget/latency-batch")
+        ]
+        content = json.dumps({"version": 1, "overrides": entries})
+        at.repo.commit("main", {"overrides.yaml": content}, at.ada)
+        built = at.build(other[:4], at.head("main"), b"new", **SLOW)
+        found = rule(at.task(at.desk(), built), nobody)
+        assert found.overall == ("pass" if other == model else "needs-human")
+        assert ("it runs at night" in found.render("x")) == (other == model)
+
+
+def test_a_policy_may_let_a_slow_model_block(at: Bench) -> None:
+    at.repo.commit("main", {"policy.yaml": POLICY + "budgets: {severity: block}\n"}, at.ada)
+    found = ruling(at, PARAMS, b"new", build=SLOW)
+    assert (found.overall, found.state) == ("block", "failure")
+    assert "budgets" in found.render("x") and found.description.startswith("Blocked: one row takes")
+
+
+def test_a_model_that_is_not_slow_says_it_in_one_row(at: Bench) -> None:
+    found = ruling(at, PARAMS, b"new", build={"timings": timings()})
+    assert found.overall == "pass"
+    row = next(line for line in found.render("x").splitlines() if line.startswith("| p95 latency, one row"))
+    assert row.startswith("| p95 latency, one row | 1.00x | ") and row.endswith("| ✅ limit 2x |")
 
 
 def test_checks_fail_beside_a_model(at: Bench) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from gitops_ml.cli import VERBS, cli
-from gitops_ml.contracts.base import read_plain
+from gitops_ml.contracts.base import read_plain, to_json
 from gitops_ml.contracts.export import json_schemas
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,13 +135,20 @@ def actions_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def schema_page(name: str) -> str:
+    """actions/schemas/<name>.schema.json: what an editor needs to check a file while it is written."""
+    return to_json(json_schemas()[name])
+
+
 SUITE = ROOT / "actions"
+WRITTEN_BY_PEOPLE = ("schema", "params", "policy", "behaviour", "human_card", "overrides")
 ACTIONS = sorted(path.parent.name for path in SUITE.glob("*/action.yml"))
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/cli.md": cli_page,
     "docs/reference/files.md": files_page,
     "actions/README.md": actions_page,
     **{f"actions/{folder}/README.md": partial(action_page, folder) for folder in ACTIONS},
+    **{f"actions/schemas/{name}.schema.json": partial(schema_page, name) for name in WRITTEN_BY_PEOPLE},
 }
 
 

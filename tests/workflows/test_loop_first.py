@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from tests.workflows.world import PACKAGE, SLUG, World
 
+from gitops_ml.contracts.report import Report
+from gitops_ml.contracts.verdict import Verdict
+
 pytestmark = pytest.mark.change
 
 
@@ -39,6 +42,15 @@ def test_a_change_of_params_is_built_judged_committed_merged_and_released(world:
     comment = world.comment(number)
     assert "Pass" in comment and "`train.params.max_iter` `40` → `30`" in comment and "v1.1.0" in comment
     assert f"/raw/{after}/reports/pictures/roc.svg" in comment, "pictures are linked at the new head"
+    (kept,) = (world.forge.folder / "artifacts").glob(f"*/verdict-{number}")
+    story = Report.read(kept / "report.json")
+    assert (story.head, story.overall, story.digest) == (
+        after,
+        "pass",
+        Verdict.read(kept / "verdict.json").digest(),
+    )
+    page = (kept / "report.html").read_text("utf-8")
+    assert story.heading.partition(": ")[2][1:] in page and page.count("<img") == len(story.pictures) > 3
     main = world.merge(number)
     runs = world.settle()
     assert all(each.ok for each in runs), world.errors(runs)

@@ -26,6 +26,7 @@ RUNNING = (
     "actions/check'",
     "actions/prove",
     "actions/check-drift",
+    "actions/selftest",
     "actions/render-template",
 )
 TAKEN_FROM_MAIN = ("pull_request_target", "schedule", "repository_dispatch", "workflow_dispatch")
@@ -174,7 +175,7 @@ def test_every_trigger_has_a_case_that_starts_it() -> None:
     assert {pair for pair in declared if pair[1] not in named} == covered
 
 
-@pytest.mark.parametrize("name", [*DELIVERING, *ON_TIME, "refresh.yml"])
+@pytest.mark.parametrize("name", [*DELIVERING, *ON_TIME, "refresh.yml", "gates-selftest.yml"])
 def test_by_hand(name: str) -> None:
     payload = {"workflow": f"{FOLDER}{name}", "inputs": {}, "ref": "refs/heads/main"}
     assert started(Happening("workflow_dispatch", payload=payload)) == {name}

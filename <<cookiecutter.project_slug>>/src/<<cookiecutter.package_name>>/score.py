@@ -4,6 +4,8 @@ memory.
 Output: one row per input row, in order; the id column if declared; `prediction`; for classes
 `score_<class>` in the model's class order. The prediction is the class with the highest score, so the two
 never contradict each other.
+
+With `--loop` the model is loaded once and asked many times, so that someone else's clock can measure it.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -80,6 +82,25 @@ def score(model: Any, schema: Schema, source: Path, destination: Path, rows: int
     return done
 
 
+def answer(model: Any, schema: Schema, asks: Iterable[str], answers: TextIO, rows: int = ROWS) -> None:
+    """Score a table for each line of ``asks``, `{"input": I, "output": O}`, and say so in a line of
+    ``answers`` when it is whole: `{"rows": n}`. The first line of answers, `{"ready": true}`, comes before.
+
+    Raises as :func:`score`; a line that is no such ask is a :class:`ConfigError`.
+    """
+    print(json.dumps({"ready": True}), file=answers, flush=True)
+    for line in asks:
+        try:
+            ask = json.loads(line)
+            source, destination = Path(ask["input"]), Path(ask["output"])
+        except (ValueError, KeyError, TypeError):
+            raise ConfigError(
+                f'--loop reads lines such as {{"input": "I", "output": "O"}}, not {line!r}.'
+            ) from None
+        done = score(model, schema, source, destination, rows)
+        print(json.dumps({"rows": done}), file=answers, flush=True)
+
+
 def _writer(path: str, suffix: str) -> tuple[Callable[[dict[str, Any]], None], Callable[[], None]]:
     """How a piece is added, and how the file is finished, by suffix."""
     if suffix == ".csv":
@@ -125,15 +146,24 @@ def expected_digest(model: Path) -> str | None:
         raise ArtifactError(f"{note} is damaged. Build it again: uv run dvc repro train") from None
 
 
+def _apart() -> TextIO:
+    """Standard output for answers alone: what a library prints from now on goes to standard error."""
+    sys.stdout.flush()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.score", description="Score a table with a model."
     )
     parser.add_argument("--model", type=Path, required=True, help="models/model.skops")
-    parser.add_argument("--input", type=Path, required=True, help="CSV or Parquet, by suffix")
+    parser.add_argument("--input", type=Path, help="CSV or Parquet, by suffix")
+    parser.add_argument("--output", type=Path, help="CSV or Parquet, by suffix; replaced when it is whole")
     parser.add_argument(
-        "--output", type=Path, required=True, help="CSV or Parquet, by suffix; replaced when it is whole"
+        "--loop", action="store_true", help="instead of both: load once, then read them from stdin, as JSON"
     )
     parser.add_argument("--sha256", help="the model's digest (default: what training.json beside it says)")
     parser.add_argument(
@@ -141,16 +171,22 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--chunk-rows", type=int, default=ROWS, help=f"rows held at a time (default: {ROWS})")
     given = parser.parse_args(arguments)
+    tables = [path for path in (given.input, given.output) if path is not None]
+    if len(tables) != (0 if given.loop else 2):
+        parser.error("--input and --output are needed; or --loop, which reads them from stdin")
     try:
         if given.chunk_rows < 1:
             raise ConfigError(f"--chunk-rows must be 1 or more, not {given.chunk_rows}.")
-        for path in (given.input, given.output):
+        for path in tables:
             if path.suffix.lower() not in (".csv", ".parquet"):
                 raise ConfigError(
                     f"{path}: a table is .csv or .parquet, by its suffix. Rename it or name another."
                 )
         schema = load_schema(given.schema)
         model = load(given.model, given.sha256 or expected_digest(given.model))
+        if given.loop:
+            answer(model, schema, sys.stdin, _apart(), given.chunk_rows)
+            return
         rows = score(model, schema, given.input, given.output, given.chunk_rows)
     except (ConfigError, DataError, ArtifactError, OSError) as wrong:
         sys.exit(f"error: {wrong}")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +16,7 @@ import pandas as pd
 import pytest
 
 from <<cookiecutter.package_name>> import score
+from <<cookiecutter.package_name>>.config import ConfigError
 from <<cookiecutter.package_name>>.schema import Schema
 
 Run = Callable[..., pd.DataFrame]
@@ -97,3 +103,54 @@ def test_what_cannot_be_scored_leaves_nothing(
             run(source, output, *change)
         assert said in str(stop.value)
     assert not output.exists() and sorted(path.name for path in tmp_path.iterdir()) == ["in.parquet"]
+
+
+def test_a_loop_answers_each_ask_as_the_command_does(
+    run: Run, needed: Callable[[str], Path], root: Path, test_rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    """In a process of its own, which ends when nobody asks any more."""
+    asks = []
+    for count in (1, 20):
+        test_rows.head(count).to_parquet(tmp_path / f"in-{count}.parquet")
+        source, output = tmp_path / f"in-{count}.parquet", tmp_path / f"out-{count}.parquet"
+        asks.append(json.dumps({"input": str(source), "output": str(output)}) + "\n")
+    model, contract = str(needed("models/model.skops")), str(root / "schema.yaml")
+    command = [sys.executable, "-m", score.__name__, "--loop", "--model", model, "--schema", contract]
+    done = subprocess.run(
+        command, input="".join(asks), cwd=root, capture_output=True, text=True, check=True, timeout=120
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert answers == [{"ready": True}, {"rows": 1}, {"rows": 20}]
+    once = run(tmp_path / "in-20.parquet", tmp_path / "once.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out-20.parquet"), once)
+    assert len(pd.read_parquet(tmp_path / "out-1.parquet")) == 1
+
+
+def test_while_it_answers_what_is_printed_goes_elsewhere(capfd: pytest.CaptureFixture[str]) -> None:
+    kept = os.dup(1)
+    try:
+        with score._apart() as answers:
+            os.write(1, b"noise\n")
+            print("an answer", file=answers)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+    found = capfd.readouterr()
+    assert "an answer" in found.out and "noise" not in found.out and "noise" in found.err
+
+
+@pytest.mark.parametrize("line", ["", "{", "[]", '{"input": 1, "output": 2}', '{"input": "a.parquet"}'])
+def test_what_is_no_ask_ends_the_loop(line: str, schema: Schema) -> None:
+    answers = io.StringIO()
+    with pytest.raises(ConfigError, match="--loop reads lines"):
+        score.answer(None, schema, [line], answers)
+    assert answers.getvalue() == '{"ready": true}\n', "it says that it is ready, and no more"
+
+
+def test_tables_are_named_here_or_asked_for_and_not_both(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--loop", "--input", "a.csv"], ["--input", "a.csv"], []):
+        with pytest.raises(SystemExit) as stop:
+            score.main(["--model", "m", *arguments])
+        assert (
+            stop.value.code == 2 and "--input and --output are needed; or --loop" in capsys.readouterr().err
+        )

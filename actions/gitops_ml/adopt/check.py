@@ -11,13 +11,14 @@ from gitops_ml.contracts.base import Contract
 from gitops_ml.contracts.behaviour import BehaviourFile
 from gitops_ml.contracts.evaluation import Kind
 from gitops_ml.contracts.model_card import HumanCard
+from gitops_ml.contracts.overrides import OverridesFile
 from gitops_ml.contracts.params import ParamsFile
 from gitops_ml.contracts.policy import COMPARED, PolicyFile
 from gitops_ml.contracts.schema import SchemaFile
 from gitops_ml.errors import Fault
 
 Some = TypeVar("Some", bound=Contract)
-BEHAVIOUR = Path("tests/model/behaviour.yaml")
+BEHAVIOUR, OVERRIDES = Path("tests/model/behaviour.yaml"), Path("overrides.yaml")
 
 
 def problems() -> list[str]:
@@ -29,6 +30,8 @@ def problems() -> list[str]:
     _read(HumanCard, Path("model_card.yaml"), found)
     behaviour = _read(BehaviourFile, BEHAVIOUR, found) if BEHAVIOUR.exists() else None
     _read(AnswersFile, Path(".gitops-ml.yaml"), found)
+    if OVERRIDES.exists():
+        _read(OverridesFile, OVERRIDES, found)
     if schema and params:
         found += _params(schema, params)
     if schema and policy:

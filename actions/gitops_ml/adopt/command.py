@@ -83,7 +83,7 @@ def _change(
     plan: Plan, source: Path, table: Path, now: Path, copy: bool, asked: Asked, notes: list[str]
 ) -> _Change:
     from gitops_ml.adopt import write
-    from gitops_ml.adopt.edits import behaviour_text, params_text, policy_text
+    from gitops_ml.adopt.edits import behaviour_text, card_text, params_text, policy_text
     from gitops_ml.adopt.yaml_text import schema_text
 
     texts = {Path("schema.yaml"): schema_text(plan.schema)}
@@ -98,6 +98,9 @@ def _change(
         and (text := behaviour_text(behaviour, plan.schema, plan.same_table, notes)) is not None
     ):
         texts[behaviour] = text
+    card = Path("model_card.yaml")
+    if card.exists() and not plan.same_table and (said := card_text(card, notes)) is not None:
+        texts[card] = said
     tracked = write.in_git(table)
     pointed = write.pointed_md5(write.pointer_of(table)) if write.pointer_of(table).exists() else None
     same_bytes = table.exists() and (not copy or write.md5_of(source) == write.md5_of(table))

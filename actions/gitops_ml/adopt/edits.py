@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,24 @@ def policy_text(path: Path, schema: SchemaFile, notes: list[str]) -> str | None:
     if gone:
         notes.append(f"policy.yaml: slices by {', '.join(dict.fromkeys(gone))} are gone, like the columns")
     return text if gone else None
+
+
+_OF_THE_SAMPLE = re.compile(r"^(\w+): .+ # (.+) \(of the sample\)$", re.MULTILINE)
+
+
+def card_text(path: Path, notes: list[str]) -> str | None:
+    """model_card.yaml without the answers that a new project has for its sample; None if it has none of them.
+
+    They are marked as such in their line's comment; whoever writes an answer of their own removes the mark.
+    """
+    before = path.read_text("utf-8")
+    text = _OF_THE_SAMPLE.sub(r"\1: unknown # \2", before)
+    if text == before:
+        return None
+    notes.append(
+        "model_card.yaml: its answers were about the sample, and are unknown again: answer for this table"
+    )
+    return text
 
 
 def behaviour_text(path: Path, schema: SchemaFile, same_table: bool, notes: list[str]) -> str | None:

@@ -14,6 +14,7 @@ from gitops_ml.adopt.kinds import Facts, rows_where, type_column
 from gitops_ml.adopt.read import Table
 from gitops_ml.contracts.schema import Column, SchemaFile, Task
 from gitops_ml.errors import Fault
+from gitops_ml.rows.alone import LEAK, Leakage
 
 DROPPED = "dropped by hand (adopt --drop)"
 
@@ -61,7 +62,7 @@ def make_plan(table: Table, asked: Asked, current: SchemaFile | None) -> Plan:
         typed_target.facts,
         kept.task if kept and asked.task == "auto" and kept.target == target else asked.task,
     )
-    leakage = warn.Leakage(typed_target.cells, task == "classification")
+    leakage = Leakage(typed_target.cells, task == "classification")
     facts: dict[str, Facts] = {}
     columns: dict[str, Column] = {}
     leaks: list[tuple[float, str]] = []
@@ -77,9 +78,11 @@ def make_plan(table: Table, asked: Asked, current: SchemaFile | None) -> Plan:
         typed = typed_target if name == target else _typed(table, name)
         facts[name] = typed.facts
         columns[name] = _decide(typed, role, task, before)
-        if columns[name].role == "feature" and columns[name].available:
+        # Somebody wrote down why it is known although it says so much: the gate asks no more either.
+        told = bool(columns[name].reason)
+        if columns[name].role == "feature" and columns[name].available and not told:
             score = leakage.score(typed.cells)
-            if score >= warn.LEAK:
+            if score >= LEAK:
                 leaks.append((score, name))
     if not any(column.role == "feature" and column.available for column in columns.values()):
         raise Fault(_no_features(table.name, columns))

@@ -6,12 +6,10 @@ categories and texts there are counts alone. Floats have 6 significant digits; t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,6 +21,7 @@ from gitops_ml.contracts.params import ParamsFile
 from gitops_ml.contracts.profile import Balance, ColumnProfile, ProfileFile, Rows, Share, TableFile, Target
 from gitops_ml.contracts.schema import Column, SchemaFile
 from gitops_ml.errors import Fault
+from gitops_ml.rows.equal import combined, hashes
 
 PREPARED = Path("data/prepared")
 PERCENT = (1, 5, 25, 50, 75, 95, 99)
@@ -39,9 +38,9 @@ def make_profile(schema: SchemaFile, table: Path, prepared: Path = PREPARED) -> 
         raise Fault(f"{table} (params.yaml, data.table) is missing. Fetch it: uv run gitops-ml storage pull")
     raw_rows, without = _raw_rows(schema, table, train + test)
     columns = {name: column for name, column in schema.columns.items() if column.role != "ignored"}
-    hashes = {name: _hashes(data.column(name)) for name in columns}
-    everything = _combined(hashes[n] for n, c in columns.items() if c.role not in ("id", "time"))
-    features = _combined(hashes[n] for n in schema.features)
+    found = {name: hashes(data.column(name)) for name in columns}
+    everything = combined(found[n] for n, c in columns.items() if c.role not in ("id", "time"))
+    features = combined(found[n] for n in schema.features)
     repeated = len(everything) - _distinct(np.sort(everything))
     overlapping = int(np.isin(features[train:], features[:train]).sum())
     return ProfileFile(
@@ -184,28 +183,6 @@ def _balance(cells: pa.ChunkedArray, schema: SchemaFile) -> Balance:
     found = dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
     labels = schema.columns[schema.target].categories or []
     return Balance(rows=len(cells), classes={str(label): found.get(label, 0) for label in labels})
-
-
-def _hashes(cells: pa.ChunkedArray) -> Any:
-    """64 bits for each cell, the same for equal cells (pandas' hash, which has no seed)."""
-    if _is_text(cells):
-        coded = pc.dictionary_encode(cells).combine_chunks()
-        values = pd.util.hash_pandas_object(coded.dictionary.to_pandas(), index=False).to_numpy()
-        codes = pc.fill_null(coded.indices, len(values)).to_numpy(zero_copy_only=False)
-        return np.append(values, np.uint64(0))[codes]
-    return pd.util.hash_pandas_object(cells.to_pandas(), index=False).to_numpy()
-
-
-def _combined(columns: Iterable[Any]) -> Any:
-    """One hash for each row: a polynomial over its cells' hashes, modulo 2**64 (the odd multiplier is Knuth's)."""
-    rows: Any = None
-    for hashes in columns:
-        rows = hashes.copy() if rows is None else rows * np.uint64(6364136223846793005) + hashes
-    return rows
-
-
-def _is_text(cells: pa.ChunkedArray) -> bool:
-    return bool(pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type))
 
 
 def _share(rows: int, of: int) -> Share:

@@ -45,13 +45,21 @@ def round_trip() -> YAML:
 
 def edited(path: Path, edit: Callable[[CommentedMap], None]) -> str:
     """The text of a YAML mapping after ``edit`` changed it. Raises :class:`Fault` if it cannot be read."""
-    yaml = round_trip()
     try:
         before = path.read_text("utf-8")
-        content = yaml.load(before)
     except FileNotFoundError:
         raise Fault(f"{path} is missing. Run this in the project's folder, where dvc.yaml is.") from None
-    except (YAMLError, UnicodeDecodeError) as wrong:
+    except UnicodeDecodeError as wrong:
+        raise Fault(f"{path} cannot be read: {wrong}") from None
+    return edited_text(before, path, edit)
+
+
+def edited_text(before: str, path: Path, edit: Callable[[CommentedMap], None]) -> str:
+    """:func:`edited` of a text that is not in its file (``path``, for messages) yet."""
+    yaml = round_trip()
+    try:
+        content = yaml.load(before)
+    except YAMLError as wrong:
         raise Fault(f"{path} cannot be read: {wrong}") from None
     if not isinstance(content, CommentedMap):
         raise Fault(f"{path} must hold keys and values.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from gitops_ml.audit import pointers, projections, upkeep, versions
+from gitops_ml.audit import overrides, pointers, projections, upkeep, versions
 from gitops_ml.audit.said import Audit, Finding, Look, Note, Said
 from gitops_ml.audit.scene import Scene
 from gitops_ml.errors import Fault
@@ -25,6 +25,7 @@ CHECKS = (
     Check("pointer", "pointers", pointers.pointers),
     Check("environment", "environments", pointers.environments),
     Check("retired", "retired versions", pointers.retired),
+    Check("override", "overrides", overrides.overrides),
     Check("stage-tag", "stage tags", projections.stage_tags),
     Check("deployment", "deployments", projections.deployments, forge=True),
     Check("alias", "aliases in MLflow", projections.aliases),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitops_ml import shell
 from gitops_ml.errors import Fault
+
+if TYPE_CHECKING:
+    from gitops_ml.build.again import Wanted
 
 MODES = {
     "stale": "what DVC finds stale, and with --main what CI has no record of",
@@ -36,7 +40,13 @@ MODES = {
 )
 @click.option("--main", metavar="COMMIT", help="The commit of main to compare with, or to merge (refresh).")
 @click.option("--stages", default="", help="Names with commas, as `gitops-ml plan` says them; may be empty.")
-def build(head: Path | None, out: Path, mode: str, main: str | None, stages: str) -> None:
+@click.option(
+    "--again",
+    type=click.Choice(["no", "chance", "yes"]),
+    default="no",
+    help="Build twice and compare the bytes: yes, or by the share in policy.yaml of --main (chance).",
+)
+def build(head: Path | None, out: Path, mode: str, main: str | None, stages: str, again: str) -> None:
     """Run what must be run, without a run-cache, and write the candidate: files, bytes and their digests."""
     from gitops_ml.build import run
     from gitops_ml.build.environment import outputs
@@ -59,6 +69,8 @@ def build(head: Path | None, out: Path, mode: str, main: str | None, stages: str
         base=main if mode == "stale" else None,
         update=mode in ("update", "drift"),
         merge=main if mode == "refresh" else None,
+        twice=_twice(root, again, main),
+        rules=main,
         say=click.echo,
     )
     if sealed is None:
@@ -72,8 +84,25 @@ def build(head: Path | None, out: Path, mode: str, main: str | None, stages: str
     click.echo(
         f"to commit {len(found.files)} changed, {len(found.removed)} removed; dvc.lock {found.lock[:12]}"
     )
+    if found.again is not None:
+        other = [name for name, outs in found.again.stages.items() if outs]
+        answer = f"stage {other[0]} gave other bytes" if other else "same bytes"
+        click.echo(f"twice     {found.again.failed or answer}")
     click.echo(f"digest    {sealed.digest}")
     outputs(changed=sealed.changed, digest=sealed.digest, lock=found.lock, model_sha256=found.model.sha256)
+
+
+def _twice(root: Path, wish: str, main: str | None) -> Wanted | None:
+    """Whether the built lock is built once more. ``main``: the commit whose policy.yaml says how often."""
+    from gitops_ml.build.again import by_chance
+    from gitops_ml.contracts.policy import PolicyFile
+    from gitops_ml.delivery import tree
+
+    if wish != "chance":
+        return (lambda _: True) if wish == "yes" else None
+    content = tree.plain(root, main or "HEAD", "policy.yaml")
+    share = 0.0 if content is None else PolicyFile.parse(content, "policy.yaml").reproduction.share
+    return by_chance(share) if share else None
 
 
 def _rehearse(root: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gitops_ml import shell
-from gitops_ml.build import derived, trees
+from gitops_ml.build import derived, gold, trees
 from gitops_ml.build import pipeline as pipelines
 from gitops_ml.build.environment import ask_status, dvc_of, first_lines
 from gitops_ml.build.lock import Entry
@@ -53,7 +53,8 @@ def plan(
     side = Side(head, tree)
     changed = trees.changed(head, parted, tree)
     pointer = bool(changed) and all(map(derived.served, changed))
-    guarded = [p for p in changed if derived.protected(p) or (derived.served(p) and not pointer)]
+    ours = gold.guarded(head, there, changed)
+    guarded = [p for p in changed if p in ours or (derived.served(p) and not pointer)]
     facts: dict[str, Any] = {
         "version": 1,
         "head": here,

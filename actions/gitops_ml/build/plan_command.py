@@ -27,7 +27,7 @@ WORDS = {
     "--head", type=click.Path(path_type=Path, file_okay=False, exists=True), help="The checkout to look at."
 )
 @click.option("--base", help="The commit to compare with (default: origin/main, else main).")
-@click.option("--number", type=int, help="The pull request's number, for the screen.")
+@click.option("--number", type=int, help="The pull request: its labels may ask for a second build.")
 @click.option(
     "--trust",
     type=click.Choice(["base", "records"]),
@@ -81,9 +81,29 @@ def plan(
         head=found.head,
         protected=bool(found.protected),
         reason=(found.reason or "").partition("\n")[0],
+        again="yes" if found.kind == "model" and number and asked_twice(root, number) else "chance",
     )
     if found.kind == "invalid" and "GITHUB_ACTIONS" not in os.environ:
         raise Fault(found.reason or "the commit cannot be read")
+
+
+def asked_twice(root: Path, number: int) -> bool:
+    """Whether the pull request carries the label that asks for a second build; a forge that does not answer: no."""
+    from gitops_ml.build.again import LABEL
+    from gitops_ml.forge.client import connect
+    from gitops_ml.forge.place import place
+    from gitops_ml.forge.token import token
+
+    try:
+        where = place(root)
+        labels = connect(where, token(where)).pull(number).labels
+    except Fault as fault:
+        click.echo(f"note: the labels of #{number} could not be read: {str(fault).splitlines()[0]}", err=True)
+        return False
+    if LABEL not in labels:
+        return False
+    click.echo(f"  #{number} asks for a second build ({LABEL})")
+    return True
 
 
 def default_base(root: Path) -> str:

@@ -18,15 +18,15 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from gitops_ml import shell
+from gitops_ml.build import again, gold, trees
 from gitops_ml.build import lock as locks
 from gitops_ml.build import merge as merging
 from gitops_ml.build import pipeline as pipelines
 from gitops_ml.build import plan as planning
-from gitops_ml.build import trees
 from gitops_ml.build import update as updating
 from gitops_ml.build.derived import is_derived, is_source_pointer
 from gitops_ml.build.environment import in_ci, last_lines, python_of, scrubbed
-from gitops_ml.build.seal import Sealed, kept_outs, seal, wanted_objects
+from gitops_ml.build.seal import Sealed, blob_of, kept_outs, seal, wanted_objects
 from gitops_ml.build.trees import Side
 from gitops_ml.build.workshop import apart
 from gitops_ml.contracts.base import write_text
@@ -57,14 +57,17 @@ def build(
     isolated: bool | None = None,
     python: str | None = None,
     pull: Pull | None = None,
+    twice: again.Wanted | None = None,
+    rules: str | None = None,
     say: Callable[[str], None] = print,
 ) -> Sealed | None:
     """Build the checkout ``head`` and write the candidate to ``out``; None: nothing to do (``update`` only).
 
     ``stages`` are run whatever DVC thinks; without them the plan against ``base`` (default: only what is stale)
     decides. ``merge``: that commit of main is merged into the folder first. ``isolated`` (default: in a workflow):
-    bytes come from the storage alone, not from what lies in the checkout. Raises :class:`Fault`; ``out`` is then as
-    it was.
+    bytes come from the storage alone, not from what lies in the checkout. ``twice``: whether the lock that came out is
+    built once more; of a lock that needed no build, every stage. ``rules``: the commit whose policy.yaml will judge; its
+    gold set, and the branch's own, are not to be seen in an isolated build. Raises :class:`Fault`; ``out`` is then as it was.
     """
     python = python or python_of(head)
     isolated = in_ci() if isolated is None else isolated
@@ -80,7 +83,8 @@ def build(
             tree = result.tree
             if result.taken:
                 say(f"merged {merged[:12]}; taken from main and built again: {', '.join(result.taken)}")
-    with apart(head, isolated) as more:
+    golden = gold.declared(head, tree, *filter(None, [rules]))
+    with apart(head, isolated) as more, gold.hidden(head, golden if isolated else ()):
         moved: list[str] = []
         if update:
             moved = updating.update(head, python, shell.environment() | more)
@@ -101,7 +105,7 @@ def build(
             tables = dict(side.tables)
             for pointer in moved:
                 tables |= pipelines.table((head / pointer).read_text("utf-8"), pointer)
-            used = _fetch(head, side, lock, set(stages), pull)
+            used = _fetch(head, side, lock, set(stages), pull, golden)
             if isolated:
                 _verify_tables(head, {path: tables[path] for path in used})
             log = _run(head, stages, python, scrubbed(python) | more, isolated, say)
@@ -112,6 +116,18 @@ def build(
         lacking = [p for p, md5 in wanted_objects(head, pipeline, moved) if not _stored(cache, md5)]
         if lacking:
             pull(head, lacking, checkout=False)
+        second = None
+        if twice is not None and twice(blob_of((head / locks.FILE).read_bytes(), side)):
+            names = log.ran or every_stage(head)
+            say(f"once more, in a clean folder: {', '.join(names)}")
+            second = again.twice(
+                side,
+                cache,
+                names,
+                python,
+                lambda at, which, env: _run(at, which, python, env, False, say),
+                pull,
+            )
         return seal(
             head,
             out,
@@ -123,6 +139,7 @@ def build(
             moved=moved,
             ran=log.ran,
             seconds=log.seconds,
+            again=second,
         )
 
 
@@ -186,10 +203,12 @@ def _dirty(head: Path) -> set[str]:
     return {path for path in listing.split("\0") if path}
 
 
-def _fetch(head: Path, side: Side, lock: locks.Lock, stages: set[str], pull: Pull) -> list[str]:
+def _fetch(
+    head: Path, side: Side, lock: locks.Lock, stages: set[str], pull: Pull, golden: Collection[str]
+) -> list[str]:
     """Pull what the stages read and this folder does not have: tables, and results of stages that will not run.
 
-    Returns the tables.
+    Returns the tables. ``golden`` are none of them: no stage may read those.
     """
     follow = set(stages)
     while True:
@@ -202,7 +221,8 @@ def _fetch(head: Path, side: Side, lock: locks.Lock, stages: set[str], pull: Pul
     running = {dep for name in follow if name in lock for dep in lock[name].deps}
     known = {dep for entry in lock.values() for dep in entry.deps}
     # A table that no entry names is new to the pipeline: some stage will read it.
-    tables = [t for t in side.tables if _touches(t, running) or not _touches(t, known)]
+    found = [t for t in side.tables if _touches(t, running) or not _touches(t, known)]
+    tables = [t for t in found if t not in golden]
     must = [*tables, *(path for path, (name, _) in kept.items() if name not in follow)]
     may = [path for path, (name, _) in kept.items() if name in follow - stages]
     lacking = [path for path in must if not (head / path).exists()]

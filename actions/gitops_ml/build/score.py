@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -14,20 +15,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gitops_ml.build import gold as gold_set
 from gitops_ml.build.environment import last_lines, python_of, scrubbed
 from gitops_ml.build.released import Named, released
 from gitops_ml.build.run import Pull, _storage_pull
 from gitops_ml.build.seal import object_path, sha256_of
 from gitops_ml.build.sealed import model_file, opened
+from gitops_ml.build.timing import Ready, measured
 from gitops_ml.build.workshop import fresh
 from gitops_ml.contracts.base import read_plain
 from gitops_ml.contracts.candidate import Candidate
 from gitops_ml.contracts.schema import SchemaFile
 from gitops_ml.contracts.scores import Also, Champion, Scored, Scores
+from gitops_ml.contracts.timings import Timings, Who
 from gitops_ml.errors import Fault
 
 SECONDS = 1800
 """A model that scores longer than this is not one to wait for."""
+TIMINGS = "timings.json"
 INSTALL = ("uv", "sync", "--no-default-groups")
 
 
@@ -55,6 +60,7 @@ def score(
     install: Sequence[str] | None = None,
     python: str | None = None,
     seconds: float = SECONDS,
+    measure: bool = False,
     say: Callable[[str], None] = print,
 ) -> Result:
     """Score the candidate's test rows with both models and write ``out``.
@@ -62,27 +68,39 @@ def score(
     ``base``: a checkout of the base branch with its tags; it says who the champion is. What keeps the champion from
     predicting is written down, for the judge to weigh; what keeps the challenger from it is a :class:`Fault`.
     ``also``: further sets of rows, by name; both predict those of them that the candidate was not trained on, and what
-    keeps them from it is written down. ``install``: the command that makes a champion's environment (default: uv sync).
+    keeps them from it is written down; so is the gold set, where policy.yaml names one. ``install``: the command that
+    makes a champion's environment (default: uv sync). ``measure``: in the end, ask both in turn with a clock (see
+    :mod:`gitops_ml.build.timing`).
     """
+    from gitops_ml.build import shuffled
+
     sealed = opened(candidate, digest)
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        with fresh("gitops-ml-score-") as desk:
+        timings: Timings | None = None
+        with fresh("gitops-ml-score-") as desk, contextlib.ExitStack() as kept:
             rows = desk / "rows.parquet"
             count = _without_target(object_path(candidate, sealed.test_rows.md5), rows, (head, base))
+            gold = gold_set.brought(head, base, desk, pull or _storage_pull)
+            further = {**also, **({gold_set.NAME: gold.file} if gold and gold.file else {})}
             extras = [
-                _extra(name, path, candidate, sealed, desk, (head, base)) for name, path in also.items()
+                _extra(name, path, candidate, sealed, desk, (head, base)) for name, path in further.items()
             ]
             # The champion first: what runs afterwards is the pull request's code.
             named = (find or functools.partial(_find, sealed))(base, "HEAD")
             output = partial / "champion.parquet"
+            players: dict[Who, Ready] = {}
             champion = (
-                _champion(base, named, desk, rows, count, output, pull, install, seconds, extras)
+                _champion(
+                    base, named, desk, rows, count, output, pull, install, seconds, extras, kept, players
+                )
                 if named
                 else None
             )
+            if not measure:
+                kept.close()
             model = desk / "candidate" / "model.skops"
             model.parent.mkdir()
             shutil.copy(model_file(candidate, sealed), model)
@@ -104,9 +122,23 @@ def score(
                     f"the new model cannot be scored, so it cannot be judged: {fault}\n"
                     "Try it: python -m <package>.score --model models/model.skops --input TABLE --output out.parquet"
                 ) from None
+            own = python or python_of(head)
+            ask = functools.partial(
+                predict, head, own, rows=rows, count=count, revision=sealed.head, seconds=seconds
+            )
+            want = shuffled.asked(base, sealed.head)
+            shuffles = shuffled.shuffled(
+                want, candidate, sealed, head, desk, partial, own, ask, execute, seconds
+            )
             for extra in extras:
                 ask = functools.partial(predict, head, python or python_of(head), model, sealed.model.sha256)
                 extra.challenger = extra.asked(ask, partial, "challenger", sealed.head, seconds)
+            golden = gold.told(partial) if gold else None
+            if measure:
+                own = python or python_of(head)
+                said = partial / challenger.file
+                players["challenger"] = Ready(command(head, own, model, sealed.model.sha256), head, own, said)
+                timings = measured(players, rows, desk)
         theirs = [champion.scored if champion else None, *(extra.champion for extra in extras)]
         for scored in filter(None, theirs):
             if sha256_of(partial / scored.file) != scored.sha256:
@@ -115,6 +147,8 @@ def score(
                 )
         manifest = sha256_of(candidate / "manifest.json")
         test_rows = sha256_of(object_path(candidate, sealed.test_rows.md5))
+        if timings is not None:
+            timings.write_json(partial / TIMINGS)
         scores = Scores(
             version=1,
             candidate=manifest,
@@ -122,6 +156,9 @@ def score(
             challenger=challenger,
             champion=champion,
             also=[extra.told(champion) for extra in extras],
+            shuffled=shuffles,
+            timings=None if timings is None else sha256_of(partial / TIMINGS),
+            gold=golden,
         )
         if manifest != (digest or manifest):
             raise Fault("the candidate changed while its code ran. Look at that code.")
@@ -226,20 +263,28 @@ def _champion(
     pull: Pull | None,
     install: Sequence[str] | None,
     seconds: float,
-    extras: Sequence[Extra] = (),
+    extras: Sequence[Extra],
+    kept: contextlib.ExitStack,
+    players: dict[Who, Ready],
 ) -> Champion:
-    """The champion's predictions, or why there are none. Its tree, bytes and environment are made for it and removed."""
-    facts = {"version": named.version, "revision": named.revision, "sha256": named.sha256}
+    """The champion's predictions, or why there are none. Its tree, bytes and environment stay as long as ``kept`` is open.
+
+    ``players``: it is put among those that can be asked again.
+    """
+    facts: dict[str, Any] = {"version": named.version, "revision": named.revision, "sha256": named.sha256}
     try:
-        with released(base, named, desk, pull or _storage_pull) as found:
-            python = install_for(found.project, install, seconds)
-            scored = predict(
-                found.project, python, found.model, named.sha256, rows, count, output, named.revision, seconds
-            )
-            for extra in extras:
-                ask = functools.partial(predict, found.project, python, found.model, named.sha256)
-                extra.champion = extra.asked(ask, output.parent, "champion", named.revision, seconds)
-            return Champion.parse({**facts, "scored": scored.model_dump(), "error": None}, "scores")
+        found = kept.enter_context(released(base, named, desk, pull or _storage_pull))
+        facts["size"] = found.model.stat().st_size
+        python = install_for(found.project, install, seconds)
+        scored = predict(
+            found.project, python, found.model, named.sha256, rows, count, output, named.revision, seconds
+        )
+        asked = command(found.project, python, found.model, named.sha256)
+        players["champion"] = Ready(asked, found.project, python, output)
+        for extra in extras:
+            ask = functools.partial(predict, found.project, python, found.model, named.sha256)
+            extra.champion = extra.asked(ask, output.parent, "champion", named.revision, seconds)
+        return Champion.parse({**facts, "scored": scored.model_dump(), "error": None}, "scores")
     except (Fault, OSError) as wrong:
         output.unlink(missing_ok=True)
         return Champion.parse({**facts, "scored": None, "error": last_lines(str(wrong), 8)[:2000]}, "scores")
@@ -278,14 +323,18 @@ def predict(
     output: Path,
     revision: str,
     seconds: float,
+    more: Mapping[str, str] = {},
 ) -> Scored:
-    """One model's predictions by the score contract. Raises :class:`Fault` with what its code said."""
+    """One model's predictions by the score contract. Raises :class:`Fault` with what its code said.
+
+    ``more``: additions to its environment.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    command = [python, "-m", f"{package(project)}.score", "--model", str(model), "--sha256", sha256]
-    command += ["--input", str(rows), "--output", str(output.absolute())]
-    code, words, took = execute(command, project, scrubbed(python), seconds)
+    tables = ["--input", str(rows), "--output", str(output.absolute())]
+    asked = [*command(project, python, model, sha256), *tables]
+    code, words, took = execute(asked, project, {**scrubbed(python), **more}, seconds)
     if code:
         raise Fault(f"its score command ended with status {code}:\n{last_lines(words, 8)}")
     if output.is_symlink() or not output.is_file():
@@ -309,6 +358,11 @@ def predict(
         rows=count,
         seconds=round(took, 3),
     )
+
+
+def command(project: Path, python: str, model: Path, sha256: str) -> tuple[str, ...]:
+    """The project's score command, but for the tables."""
+    return (python, "-m", f"{package(project)}.score", "--model", str(model), "--sha256", sha256)
 
 
 def package(project: Path) -> str:

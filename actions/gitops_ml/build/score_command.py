@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gitops_ml import shell
+from gitops_ml.errors import Fault
 
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -41,12 +42,21 @@ def score(
     root = head.resolve() if head is not None else shell.project()
     other = base.resolve() if base is not None else root
     further = {name: Path(file) for name, _, file in (one.partition("=") for one in also)}
+    if "gold" in further:
+        raise Fault("--also gold=... is taken: name the table in policy.yaml (gold: {table: ...}).")
     if drift_digest:
         from gitops_ml.drift.sealed import tables
 
         further |= tables(drift, drift_digest)
     result = scoring.score(
-        candidate.absolute(), root, other, out.absolute(), digest=digest or None, also=further, say=click.echo
+        candidate.absolute(),
+        root,
+        other,
+        out.absolute(),
+        digest=digest or None,
+        also=further,
+        measure=True,
+        say=click.echo,
     )
     found = result.scores
     click.echo(f"challenger {found.challenger.rows:,} rows in {found.challenger.seconds:.1f} s")
@@ -61,5 +71,7 @@ def score(
         click.echo(
             f"{one.name:<10} {one.rows:,} rows" + (f": {one.error.splitlines()[0]}" if one.error else "")
         )
+    if found.gold is not None and found.gold.error:
+        click.echo(f"gold       {found.gold.error.splitlines()[0]}")
     click.echo(f"digest     {result.digest}")
     outputs(digest=result.digest)

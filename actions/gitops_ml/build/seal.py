@@ -18,7 +18,7 @@ from gitops_ml.build import pipeline as pipelines
 from gitops_ml.build import trees
 from gitops_ml.build.derived import inside, is_derived, is_source_pointer
 from gitops_ml.build.trees import Side
-from gitops_ml.contracts.candidate import Candidate, StoredObject
+from gitops_ml.contracts.candidate import Again, Candidate, StoredObject
 from gitops_ml.contracts.training import Artifact, Training
 from gitops_ml.errors import Fault
 
@@ -81,6 +81,7 @@ def seal(
     moved: Sequence[str],
     ran: Sequence[str],
     seconds: dict[str, float],
+    again: Again | None = None,
 ) -> Sealed:
     """Write the candidate of what the folder ``head`` holds. Raises :class:`Fault`; ``out`` is then as it was."""
     text = read_plainly(head, locks.FILE)
@@ -100,7 +101,7 @@ def seal(
             version=1,
             head=commit,
             merged=merged,
-            lock=_blob(text, side),
+            lock=blob_of(text, side),
             stages=list(ran),
             files={path: hashlib.sha256(content).hexdigest() for path, content in sorted(files.items())},
             removed=removed,
@@ -110,6 +111,7 @@ def seal(
             suite=__version__,
             platform=f"{platform.system()} {platform.machine()}, Python {training.platform.python}",
             seconds=seconds,
+            again=again,
         )
         candidate.write_json(partial / "manifest.json")
         digest = sha256_of(partial / "manifest.json")
@@ -169,7 +171,7 @@ def _files(
     files = {
         path: content
         for path, content in now.items()
-        if everything or before.get(path, ("", ""))[1] != _blob(content, side)
+        if everything or before.get(path, ("", ""))[1] != blob_of(content, side)
     }
     return files, sorted(path for path in before if path not in now)
 
@@ -205,7 +207,7 @@ def read_plainly(head: Path, path: str) -> bytes:
     return current.read_bytes()
 
 
-def _blob(content: bytes, side: Side) -> str:
+def blob_of(content: bytes, side: Side) -> str:
     """The id that git gives to these bytes."""
     ids = [oid for _, oid in side.files.values()]
     kind = "sha256" if ids and len(ids[0]) == 64 else "sha1"

@@ -21,6 +21,15 @@ class StoredObject(Contract):
     path: str = Field(description="Where the pipeline puts it, inside the project")
 
 
+class Again(Contract):
+    """A second build of the same commit in a clean folder, compared with the first."""
+
+    stages: dict[str, list[str]] = Field(
+        description="Each stage that ran twice, in order -> its outs that had other bytes; empty: the same"
+    )
+    failed: str | None = Field(default=None, description="Why the second build ended early; null: it did not")
+
+
 class Candidate(Contract):
     """What a build made from one commit. ``files`` are the derived files that git tracks, by path."""
 
@@ -39,3 +48,4 @@ class Candidate(Contract):
     suite: str = Field(description="Version of gitops-ml that built")
     platform: str = Field(description="Operating system, processor and Python of the builder")
     seconds: dict[str, float] = Field(description="What a clock measured: stage -> seconds")
+    again: Again | None = Field(default=None, description="The second build; null: nobody asked for one")

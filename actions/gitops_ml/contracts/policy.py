@@ -7,8 +7,11 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from gitops_ml.contracts.asked import Gold, Reproduction, Reuse
 from gitops_ml.contracts.base import Contract
+from gitops_ml.contracts.data_policy import Data, Leakage
 from gitops_ml.contracts.evaluation import Kind
+from gitops_ml.contracts.model_card import HumanCard
 from gitops_ml.contracts.pointer import Version
 from gitops_ml.contracts.verdict import Severity
 
@@ -93,6 +96,10 @@ class Fairness(Contract):
         default=0.1, ge=0, le=1, description="Greatest gap between groups of the true or false positive rate"
     )
     severity: Severity = Field(default="note", description="What a failure means")
+    undeclared: Severity = Field(
+        default="note",
+        description="What it means that neither `attributes` nor `absent` is said, once production has changed hands",
+    )
 
     @model_validator(mode="after")
     def _either(self) -> Self:
@@ -101,6 +108,71 @@ class Fairness(Contract):
         if len(set(self.attributes)) != len(self.attributes):
             raise ValueError("fairness names an attribute twice")
         return self
+
+
+class Budgets(Contract):
+    """What a model may take: bytes, time and memory beside the champion's in the same run, and what its build may cost."""
+
+    bytes: int | None = Field(default=None, gt=0, description="Greatest size of the model's file; null: any")
+    bytes_ratio: float | None = Field(
+        default=10.0,
+        ge=1,
+        description="Greatest size as a multiple of the champion's, from 1 MB on; null: any",
+    )
+    latency_ratio: float | None = Field(
+        default=2.0,
+        ge=1,
+        description="So many times the champion's time, for one row (p95) and for a batch (median), may an answer take; "
+        "null: any",
+    )
+    memory_ratio: float | None = Field(
+        default=2.0, ge=1, description="So many times the champion's peak memory; null: any"
+    )
+    train_seconds: float | None = Field(
+        default=None, gt=0, description="Greatest time of the stages that a build ran, together; null: any"
+    )
+    price_per_hour: float | None = Field(
+        default=None,
+        gt=0,
+        description="Of the machine that builds: the report says what a build cost; null: unknown",
+    )
+    cost: float | None = Field(
+        default=None, gt=0, description="Greatest cost of a build, at that price; null: any"
+    )
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$", description="Of price and cost")
+    severity: Severity = Field(default="needs-human", description="What it means to be beyond one of these")
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if self.cost is not None and self.price_per_hour is None:
+            raise ValueError("cost needs price_per_hour: what an hour of the machine costs that builds")
+        return self
+
+
+class Card(Contract):
+    """What people must have answered in model_card.yaml."""
+
+    required: list[str] = Field(
+        default=["intended_use", "out_of_scope", "contact"],
+        description="Keys of model_card.yaml that must not be unknown",
+    )
+    severity: Severity = Field(
+        default="needs-human",
+        description="What a missing answer means once production has changed hands: its pointer on main has named a "
+        "second model. Until then it is a note",
+    )
+
+    @field_validator("required")
+    @classmethod
+    def _known(cls, required: list[str]) -> list[str]:
+        for name in required:
+            if name not in HumanCard.model_fields:
+                raise ValueError(
+                    f"model_card.yaml has no key {name!r}; use {', '.join(HumanCard.model_fields)}"
+                )
+        if len(set(required)) != len(required):
+            raise ValueError("required names a key twice")
+        return required
 
 
 class NumberDrift(Contract):
@@ -222,6 +294,14 @@ class PolicyFile(Contract):
     calibration: Calibration = Field(default=Calibration(), description="Scores that can be read as shares")
     flips: Flips = Field(default=Flips(), description="Predictions that change")
     fairness: Fairness = Field(default=Fairness(), description="Groups of people, treated alike")
+    data: Data = Field(default=Data(), description="Today's rows against the champion's")
+    leakage: Leakage = Field(default=Leakage(), description="Answers that training must not know")
+    contract: Severity = Field(default="note", description="What it means that callers would have to change")
+    budgets: Budgets = Field(default=Budgets(), description="Bytes, time, memory and cost")
+    card: Card = Field(default=Card(), description="The human half of the model card")
+    gold: Gold = Field(default=Gold(), description="Rows that no stage may read; off until a table is named")
+    reuse: Reuse = Field(default=Reuse(), description="How many models the same test rows may judge")
+    reproduction: Reproduction = Field(default=Reproduction(), description="Building twice, and comparing")
 
     @field_validator("environments")
     @classmethod

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
 from gitops_ml.contracts.base import Contract
+from gitops_ml.contracts.evaluation import Kind
 
 Role = Literal["feature", "target", "id", "time", "group", "ignored"]
 Type = Literal["number", "integer", "boolean", "category", "datetime", "text"]
@@ -130,6 +131,13 @@ class SchemaFile(Contract):
         if any(not name.strip() for name in self.columns):
             raise ValueError("a column has no name")
         return self
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of prediction it asks for."""
+        if self.task == "regression":
+            return "regression"
+        return "binary" if len(self.columns[self.target].categories or []) == 2 else "multiclass"
 
     def names(self, role: str) -> list[str]:
         """Names of the columns with this role, in the file's order."""

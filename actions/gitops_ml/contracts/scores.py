@@ -30,10 +30,11 @@ class Champion(Contract):
     sha256: Sha256 = Field(description="Of its bytes")
     scored: Scored | None = Field(description="Its predictions; null: it could not be scored on these rows")
     error: str | None = Field(description="Why it could not be scored; null: it was")
+    size: int | None = Field(default=None, ge=0, description="Of its bytes; null: they are not to be had")
 
 
 class Also(Contract):
-    """Predictions of a further set of rows, which the candidate was not trained on. No part of the verdict."""
+    """Predictions of a further set of rows, which the candidate was not trained on. Only ``gold`` is judged."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", description="What the rows are")
     source: Sha256 = Field(description="Of the file of rows, as it was given")
@@ -46,6 +47,22 @@ class Also(Contract):
     error: str | None = Field(description="Why predictions are missing; null: none are")
 
 
+class Shuffled(Contract):
+    """Predictions of the test rows by models that were trained on a shuffled target. Judged where policy.yaml asks for it."""
+
+    seed: int = Field(ge=0, description="Of the shuffles")
+    scored: list[Scored] = Field(description="One for each shuffle, in order")
+    error: str | None = Field(description="Why there are fewer than were asked for; null: all are here")
+
+
+class GoldTable(Contract):
+    """The gold set that the base branch's policy.yaml names; the predictions stand in ``also``, under ``gold``."""
+
+    table: str = Field(description="Its path in the project")
+    sha256: Sha256 | None = Field(description="Of gold.parquet, here beside this file; null: see error")
+    error: str | None = Field(description="Why the table is not here; null: it is")
+
+
 class Scores(Contract):
     """The whole file."""
 
@@ -55,3 +72,10 @@ class Scores(Contract):
     challenger: Scored = Field(description="The candidate's predictions")
     champion: Champion | None = Field(description="Null: nothing was released yet (first model)")
     also: list[Also] = Field(default=[], description="Further sets of rows, each by name")
+    shuffled: Shuffled | None = Field(
+        default=None, description="Models of a shuffled target; null: policy.yaml does not ask for them"
+    )
+    timings: Sha256 | None = Field(
+        default=None, description="Of timings.json beside this file; null: nothing was measured"
+    )
+    gold: GoldTable | None = Field(default=None, description="The gold set; null: policy.yaml names none")

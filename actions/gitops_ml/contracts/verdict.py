@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
 from gitops_ml.contracts.base import Contract
 from gitops_ml.contracts.pointer import Revision, Version
+from gitops_ml.contracts.timings import Timings
 from gitops_ml.contracts.training import Sha256
 
 Severity = Literal["block", "needs-human", "note"]
@@ -26,6 +28,15 @@ class Side(Contract):
     predictions: Sha256 | None = Field(description="Of its predictions of the test rows; null: it has none")
 
 
+class GoldRows(Contract):
+    """The gold set that took part (see ``gold`` of policy.yaml), by digest."""
+
+    rows: Sha256 = Field(description="Of the table, the base branch's")
+    predictions: dict[Literal["champion", "challenger"], Sha256] = Field(
+        description="Of what each model said of its rows"
+    )
+
+
 class Inputs(Contract):
     """All that the verdict depends on."""
 
@@ -35,6 +46,7 @@ class Inputs(Contract):
     policy: Sha256 = Field(description="Of the policy.yaml that judged: the base branch's")
     lock: Revision = Field(description="Blob id of the challenger's dvc.lock")
     suite: str = Field(description="Version of gitops-ml that judged")
+    gold: GoldRows | None = Field(default=None, description="The gold set; null: none was judged on")
 
 
 class Check(Contract):
@@ -68,11 +80,31 @@ class Verdict(Contract):
     checks: list[Check] = Field(description="In the order of the report")
 
     def digest(self) -> str:
-        """sha256 (hex) of the canonical JSON: sorted keys, no blanks, UTF-8."""
-        content = json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
+        """sha256 (hex) of the canonical JSON: sorted keys, no blanks, UTF-8.
+
+        A gold set that did not take part is left out: verdicts of before there were any keep their digest.
+        """
+        said = self.model_dump(mode="json")
+        if self.inputs.gold is None:
+            del said["inputs"]["gold"]
+        content = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
+
+
+def told(verdict: Verdict, measured: Sequence[Check]) -> Verdict:
+    """A verdict as people are told it: with the measured checks, and the worst of all. Its digest is not the verdict's."""
+    left = {one.severity for one in measured if one.outcome != "pass" and one.override is None}
+    order: tuple[Overall, ...] = ("pass", "needs-human", "block")
+    worst = max((one for one in order if one in left), key=order.index, default="pass")
+    overall = max(verdict.overall, worst, key=order.index)
+    return verdict.model_copy(update={"overall": overall, "checks": [*verdict.checks, *measured]})
+
+
+class Cost(Contract):
+    """Seconds of a machine at the price that policy.yaml names."""
+
+    amount: float = Field(ge=0, description="seconds / 3600 * price per hour")
+    currency: str = Field(description="As policy.yaml names it")
 
 
 class Measurements(Contract):
@@ -83,3 +115,8 @@ class Measurements(Contract):
     build_seconds: dict[str, float] = Field(description="Stage -> seconds")
     score_seconds: dict[str, float] = Field(description="challenger, champion -> seconds of the process")
     model_bytes: dict[str, int] = Field(description="challenger, champion -> size")
+    timings: Timings | None = Field(default=None, description="Both models asked in turn; null: not measured")
+    cost: Cost | None = Field(default=None, description="Of the build; null: policy.yaml names no price")
+    checks: list[Check] = Field(
+        default=[], description="What clocks and scales were judged by; [] at a release, which judges none"
+    )

@@ -17,6 +17,7 @@ from gitops_ml.delivery import tree
 from gitops_ml.delivery.bento import file_sha256
 from gitops_ml.delivery.releases import Release
 from gitops_ml.forge.place import Place
+from gitops_ml.report.text import words
 
 CARD = "MODEL_CARD.md"
 CARD_DATA = "reports/model_card.json"
@@ -114,11 +115,11 @@ def _first_lines(root: Path, release: Release) -> str:
 
 def _judged(story: Story) -> str:
     if story.verdict is None:
-        return f"**Judged:** {plain(story.passed)}. The run that judged was cut off before it attached its verdict."
+        return f"**Judged:** {words(story.passed)}. The run that judged was cut off before it attached its verdict."
     checks = story.verdict.checks
     rows = [[MARKS[check.outcome], plain(check.title), plain(check.reason)] for check in checks]
     listed = "\n\n" + table(["", "check", ""], rows) if rows else ""
-    return f"**Judged:** {plain(story.passed)}.{_primary(checks)}{listed}"
+    return f"**Judged:** {words(story.passed)}.{_primary(checks)}{listed}"
 
 
 def _primary(checks: list[Check]) -> str:

@@ -9,7 +9,7 @@ from gitops_ml.delivery.champion import pointer_of, pointer_path
 from gitops_ml.delivery.moving import Desk, Look
 from gitops_ml.delivery.offer import Offer, branch_of, declined, propose, release_url, serving
 from gitops_ml.delivery.proofs import proof_of
-from gitops_ml.delivery.releases import numbers
+from gitops_ml.delivery.releases import OVERRIDDEN, numbers, recorded, tag_of
 from gitops_ml.delivery.retired import refusal, retired
 from gitops_ml.delivery.standing import Occupied
 from gitops_ml.errors import Fault
@@ -42,6 +42,7 @@ def promotion(desk: Desk, seen: Look, later: str, content: Pointer) -> Offer:
         f"{content.promoted_from} serves it",
         release_url(desk.forge.place, content),
         f"{content.version} is proven for {later}; only the pointer changes",
+        recorded(desk.root, tag_of(content.model, content.version), OVERRIDDEN),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from gitops_ml import shell
-from gitops_ml.build.derived import protected
+from gitops_ml.build import gold
 from gitops_ml.contracts.verdict import Verdict
 from gitops_ml.delivery import tree
 from gitops_ml.forge.client import Forge
@@ -57,16 +57,18 @@ def by_the_gate(case: Case, today: date | None = None) -> Verdict:
 
     ``today``: the day by which overrides expire (default: this one).
     """
+    from gitops_ml.delivery.handed_over import handed_over
     from gitops_ml.gate.judge import judge
     from gitops_ml.gate.read import gather
 
-    guarded = [path for path in tree.changed(case.root, case.before, case.brought) if protected(path)]
+    guarded = gold.guarded(case.root, case.before, tree.changed(case.root, case.before, case.brought))
     with tempfile.TemporaryDirectory(prefix="gitops-ml-") as folder:
         base = Path(folder)
-        for name in ("policy.yaml", "schema.yaml"):
+        for name in ("policy.yaml", "schema.yaml", "params.yaml"):
             content = tree.content(case.root, case.before, name)
             if content is not None:
                 (base / name).write_bytes(content)
+        _gold(case, base)
         evidence = gather(
             case.built.candidate,
             case.built.scores,
@@ -77,8 +79,22 @@ def by_the_gate(case: Case, today: date | None = None) -> Verdict:
             scores_digest=case.built.scores_digest,
             protected=guarded,
             alone=bool(guarded) and case.alone(),
+            history=case.root,
+            handed_over=handed_over(case.root, case.before),
         )
         return judge(evidence)
+
+
+def _gold(case: Case, base: Path) -> None:
+    """What ``before`` says of the gold set, in the folder ``base``: its .dvc file, or the table where git keeps it."""
+    from gitops_ml.contracts.policy import PolicyFile
+
+    table = PolicyFile.read(base / "policy.yaml").gold.table if (base / "policy.yaml").is_file() else None
+    for name in (f"{table}.dvc", table) if table else ():
+        content = tree.content(case.root, case.before, name)
+        if content is not None:
+            (base / name).parent.mkdir(parents=True, exist_ok=True)
+            (base / name).write_bytes(content)
 
 
 @dataclass(frozen=True)
@@ -107,10 +123,10 @@ def policy_revision(root: Path, commit: str) -> str:
 
 def judged(forge: Forge, root: Path, commit: str, verdict: Verdict) -> Judged:
     """What a verdict allows. ``needs-human`` is passed by an approval of the merged head, given before or after the merge."""
+    overridden = answered_for(verdict)
     if verdict.overall == "pass":
-        overridden = [check.title for check in verdict.checks if check.override]
         if overridden:
-            return Judged(verdict, "override", f"passed with an override: {', '.join(overridden)}")
+            return Judged(verdict, "override", f"passed with an override of {overridden}")
         return Judged(verdict, "pass", f"all {len(verdict.checks)} checks pass")
     if verdict.overall == "block":
         return Judged(verdict, None, "it is blocked")
@@ -118,11 +134,20 @@ def judged(forge: Forge, root: Path, commit: str, verdict: Verdict) -> Judged:
     for pull in pulls:
         approver = approved_by(forge, pull)
         if approver:
-            return Judged(verdict, "accepted", f"approved by {approver} in #{pull.number}")
+            # An entry of overrides.yaml asks for an approval of its own: the graver word of the two is written down.
+            why = f"approved by {approver} in #{pull.number}"
+            word: Word = "override" if overridden else "accepted"
+            return Judged(verdict, word, f"{why}, with an override of {overridden}" if overridden else why)
     where = f"#{pulls[0].number}" if pulls else "no pull request"
     return Judged(
         verdict, None, f"it needs a person, and nobody with write access approved its head ({where})"
     )
+
+
+def answered_for(verdict: Verdict) -> str:
+    """The checks that somebody answers for in overrides.yaml, each with reason and owner, on one line; empty: none."""
+    said = [f"{check.id}: {check.override}" for check in verdict.checks if check.override]
+    return " ".join("; ".join(said).split())
 
 
 def approved_by(forge: Forge, pull: Pull) -> str | None:

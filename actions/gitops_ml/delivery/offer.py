@@ -19,6 +19,7 @@ from gitops_ml.delivery.standing import Branch, put, request
 from gitops_ml.forge.client import Forge
 from gitops_ml.forge.opening import Opened
 from gitops_ml.forge.place import Place
+from gitops_ml.report.text import words
 
 LABEL = "gitops-ml: deploy"
 BACK = "To go back after a merge: run the workflow `roll-back`, and merge its pull request."
@@ -100,6 +101,7 @@ def offer(
     content: Pointer,
     why: str,
     url: str,
+    argued: str | None = None,
 ) -> tuple[Opened | None, str]:
     """A release's own offer, to the first environment; nothing where :func:`declined` says why.
 
@@ -118,6 +120,7 @@ def offer(
         why,
         url,
         f"{content.version} was judged and released; only the pointer changes",
+        argued,
     )
     return propose(root, forge, token, main, made)
 
@@ -170,9 +173,21 @@ def release_url(place: Place, content: Pointer) -> str:
 
 
 def serving(
-    content: Pointer, environment: str, served: Pointer | None, why: str, url: str, status: str
+    content: Pointer,
+    environment: str,
+    served: Pointer | None,
+    why: str,
+    url: str,
+    status: str,
+    argued: str | None = None,
 ) -> Offer:
-    """The offer that moves an environment forward. ``url``: of the release; ``why``: this version, in words."""
+    """The offer that moves an environment forward. ``url``: of the release; ``why``: this version, in words.
+
+    ``argued``: who answers for which check, where it passed with an override.
+    """
+    passed = PASSED[content.verdict] + (
+        f" {words(argued)}." if argued and content.verdict == "override" else ""
+    )
     now = (
         f"Now **{served.version}** (sha256 `{served.sha256[:8]}`) is served."
         if served
@@ -181,7 +196,7 @@ def serving(
     source = "The next release updates" if content.promoted_from is None else "The next promotion updates"
     body = (
         f"### Serve [{content.version}]({url}) in {environment}\n\n"
-        f"{now} {PASSED[content.verdict]} Why this version: {why}.\n\n"
+        f"{now} {passed} Why this version: {why}.\n\n"
         f"Only `{pointer_path(environment)}` changes: sha256 `{content.sha256}`, the bytes that were judged and released "
         f"as [{content.version}]({url}), from commit {content.revision}.\n\n"
         f"Next: merge it to serve this version. {source} this pull request; closing it keeps what is served, and stays "

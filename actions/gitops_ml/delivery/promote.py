@@ -14,7 +14,7 @@ from gitops_ml.delivery.judgement import Word
 from gitops_ml.delivery.moving import Desk, Look, Target
 from gitops_ml.delivery.offer import pointer, propose, release_url, serving
 from gitops_ml.delivery.release import artifact_of
-from gitops_ml.delivery.releases import Release, numbers, recorded, releases, tag_of
+from gitops_ml.delivery.releases import OVERRIDDEN, Release, numbers, recorded, releases, tag_of
 from gitops_ml.delivery.retired import refusal, retired
 from gitops_ml.errors import Fault
 
@@ -86,7 +86,8 @@ def promote(desk: Desk, seen: Look, at: Aim, proofs: Proofs) -> Opened:
     else:
         status = f"{at.content.version} is proven for {at.environment}; only the pointer changes"
         url = release_url(desk.forge.place, at.content)
-        made = serving(at.content, at.environment, at.served, "somebody asked for it", url, status)
+        argued = recorded(desk.root, tag_of(at.content.model, at.content.version), OVERRIDDEN)
+        made = serving(at.content, at.environment, at.served, "somebody asked for it", url, status, argued)
     opened, line = propose(desk.root, desk.forge, desk.token, seen.main, made)
     return Opened(opened.number, opened.url, [line])
 

@@ -20,13 +20,14 @@ from gitops_ml.delivery.judgement import (
     Case,
     Judged,
     Word,
+    answered_for,
     brought,
     brought_alone,
     judged,
     policy_revision,
 )
 from gitops_ml.delivery.offer import offer, pointer
-from gitops_ml.delivery.releases import Release, model_sha256, newest, recorded, releases, tag_of
+from gitops_ml.delivery.releases import OVERRIDDEN, Release, model_sha256, newest, recorded, releases, tag_of
 from gitops_ml.delivery.standing import Occupied
 from gitops_ml.delivery.survey import Desk, Survey, complete, plan, survey
 from gitops_ml.errors import Fault
@@ -86,7 +87,7 @@ def release(desk: Desk, built: Built | None) -> Outcome:
     url = _publish(desk, look, look.tagged, candidate.model, ruling.why, verdict, measured, bento=built.bento)
     outcome.version = look.tagged.version
     outcome.lines.append(f"{look.tagged.version} is released: {url} ({look.decision.why})")
-    _offer(desk, look, look.tagged, candidate.model, word, url, outcome)
+    _offer(desk, look, look.tagged, candidate.model, word, url, outcome, answered_for(verdict))
     return outcome
 
 
@@ -166,6 +167,8 @@ def _tag(desk: Desk, look: Survey, candidate: Candidate, verdict: Verdict, word:
             f"lock: {candidate.lock}\nverdict: {word}\nverdict-digest: {verdict.digest()}\n"
             f"suite: {verdict.inputs.suite}\n"
         )
+        argued = answered_for(verdict)
+        message += f"{OVERRIDDEN}: {argued}\n" if argued else ""
         try:
             desk.forge.create_tag(tag, look.commit, message)
         except Fault:
@@ -212,7 +215,14 @@ def _publish(
 
 
 def _offer(
-    desk: Desk, look: Survey, given: Release, model: Artifact, word: Word, url: str, outcome: Outcome
+    desk: Desk,
+    look: Survey,
+    given: Release,
+    model: Artifact,
+    word: Word,
+    url: str,
+    outcome: Outcome,
+    argued: str = "",
 ) -> None:
     """The pull request of the pointer, unless a newer version is offered already."""
     last = newest(desk.root, look.model, look.main)
@@ -220,9 +230,10 @@ def _offer(
         outcome.lines.append(f"{last.version} is newer, so {given.version} is not offered")
         return
     why = recorded(desk.root, given.tag, "why") or look.decision.why
+    argued = recorded(desk.root, given.tag, OVERRIDDEN) or argued
     content = pointer(look.model, given, model, word)
     try:
-        request, line = offer(desk.root, desk.forge, desk.token, look.main, content, why, url)
+        request, line = offer(desk.root, desk.forge, desk.token, look.main, content, why, url, argued)
     except Occupied as occupied:
         # The version is released; what is served stays as it is until a person decides.
         outcome.lines.append(str(occupied))

@@ -12,6 +12,8 @@ from gitops_ml.delivery import tree
 from gitops_ml.errors import Fault
 
 EVALUATION = "reports/evaluation.json"
+OVERRIDDEN = "overridden"
+"""Under this key a tag records the checks that failed and that somebody answers for."""
 _NUMBERS = re.compile(r"v?(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 

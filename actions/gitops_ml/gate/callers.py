@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gitops_ml.contracts.schema import Column, SchemaFile
 
 # What was accepted still is: a whole number is a number, one of the listed texts is a text.
@@ -67,6 +69,21 @@ def _answers(old: SchemaFile, new: SchemaFile) -> list[str]:
         found.append(f"the prediction is {after.type}, was {before.type}")
     if old.names("id") and not new.names("id"):
         found.append("the answer no longer carries an id")
+    return found
+
+
+def answers(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """What differs in the answers themselves, column -> kind: a class may have lost its score though schema.yaml lists it.
+
+    A further score is one that callers need not read.
+    """
+    if not old or not new:
+        return []
+    found = [f"the answer no longer has {name}" for name in old if name not in new]
+    kinds = {"i": "numbers", "u": "numbers", "f": "numbers", "b": "truth values", "O": "texts", "U": "texts"}
+    for name, kind in old.items():
+        before, now = (kinds.get(one, one) for one in (kind, new.get(name, kind)))
+        found += [f"{name} of the answer is {now}, was {before}"] if before != now else []
     return found
 
 

@@ -125,20 +125,30 @@ def _name(player: Player) -> str:
 
 
 def schema(evidence: Evidence) -> Check:
-    """A note: callers who would have to change make a major version, and nothing worse."""
+    """Whether callers would have to change, by both contracts and by what both models really answer."""
     found = callers.breaks(evidence.old_schema, evidence.new_schema) if evidence.old_schema else []
+    found += [text for text in callers.answers(*_answers(evidence)) if text not in found]
     reason = "Rows and answers keep their form." if evidence.old_schema else "There is no earlier contract."
     if found:
         more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
         reason = f"A merge would be a major version: {'; '.join(found[:3])}{more}."
     return Check(
         id="schema",
-        severity="note",
+        severity=evidence.policy.contract,
         outcome="fail" if found else "pass",
         title="Callers need not change",
         reason=reason,
         evidence={"breaks": found} if found else {},
     )
+
+
+def _answers(evidence: Evidence) -> tuple[dict[str, str], dict[str, str]]:
+    """Column -> kind of what champion and challenger answer; empty where there is none to compare with."""
+    sides = []
+    for player in (evidence.champion, evidence.challenger):
+        table = None if player is None else player.predictions
+        sides.append({} if table is None else {str(name): kind.kind for name, kind in table.dtypes.items()})
+    return sides[0], sides[1]
 
 
 def card(evidence: Evidence) -> Check:

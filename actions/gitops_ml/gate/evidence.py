@@ -17,6 +17,12 @@ from gitops_ml.errors import Fault
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gitops_ml.contracts.candidate import Again
+    from gitops_ml.contracts.profile import ProfileFile
+    from gitops_ml.gate.gold_rows import GoldSet
+    from gitops_ml.gate.past import Past
+    from gitops_ml.gate.prepared import Prepared
+
 
 class Forged(Fault):
     """Two pieces of evidence disagree: something between build and judge was changed, or never built by CI."""
@@ -24,10 +30,23 @@ class Forged(Fault):
 
 @dataclass(frozen=True)
 class Player:
-    """A model that takes part, with its predictions of the test rows; without them, ``error`` says why."""
+    """A model that takes part, with its predictions of the test rows; without them, ``error`` says why.
+
+    ``size``: of its bytes; None: they are not to be had.
+    """
 
     side: Side
     predictions: pd.DataFrame | None
+    error: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """What models of a shuffled target predict of the test rows, one table each; fewer than asked for: ``error`` says why."""
+
+    seed: int
+    predictions: tuple[pd.DataFrame, ...]
     error: str | None = None
 
 
@@ -36,10 +55,17 @@ class Evidence:
     """What :func:`gitops_ml.gate.judge.judge` is a pure function of. ``truth`` and ``groups`` have the test rows' order.
 
     ``columns``: those of the test rows that policy.yaml names (slices, protected attributes), where the rows have them;
-    ``ids``: names of the rows, where schema.yaml declares some.
+    ``ids``: names of the rows, where schema.yaml declares some. ``prepared``: figures of the rows trained and tested on.
+
+    ``profile``: the challenger's data; ``past``: what the champion's commit says of its own; ``shuffled``: where
+    policy.yaml asks for it. ``by_time``: whose params.yaml splits the rows by time: base, head, both or nobody's.
 
     ``overrides`` are those of this day; ``expired`` are the others. ``alone``: nobody else has write access, so an
-    entry in overrides.yaml may stand for the approval of the protected files (``protected``), too.
+    entry in overrides.yaml may stand for the approval of the protected files (``protected``), too. ``handed_over``: the
+    base branch has served a second model (:mod:`gitops_ml.delivery.handed_over`).
+
+    ``gold``: the gold set, where policy.yaml names one. ``reused``: how many models these test rows have judged, this one
+    included; None: not counted, or not to be told. ``again``: what the second build gave, where there was one.
     """
 
     policy: PolicyFile
@@ -58,7 +84,16 @@ class Evidence:
     card: ModelCard | None
     lock: str
     suite: str
+    prepared: Prepared
+    profile: ProfileFile | None = None
+    past: Past | None = None
+    shuffled: Shuffled | None = None
+    by_time: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     overrides: tuple[Override, ...] = ()
     expired: tuple[Override, ...] = ()
     alone: bool = False
+    handed_over: bool = False
+    gold: GoldSet | None = None
+    reused: int | None = None
+    again: Again | None = None

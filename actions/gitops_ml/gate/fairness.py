@@ -18,7 +18,7 @@ from gitops_ml.gate.bootstrap import LEAST
 from gitops_ml.gate.evidence import Evidence
 from gitops_ml.gate.metrics import Array, Rows
 from gitops_ml.gate.parts import Parts, by_category
-from gitops_ml.gate.quality import significant
+from gitops_ml.gate.quality import MANY, significant
 from gitops_ml.gate.rates import Counter, GroupRates, bands_of, flat, gaps, wilson
 from gitops_ml.gate.sample import Sample
 from gitops_ml.gate.table import Table
@@ -30,14 +30,14 @@ DECLARE = (
 
 
 def fairness(evidence: Evidence, table: Table) -> list[Check]:
-    """A check for each protected attribute; a note where none is declared."""
+    """A check for each protected attribute; where none is declared, that: a note until production has changed hands."""
     rules = evidence.policy.fairness
     if not rules.attributes:
         absent = rules.absent
         return [
             Check(
                 id="fairness",
-                severity="note",
+                severity=rules.undeclared if evidence.handed_over else "note",
                 outcome="pass" if absent else "unknown",
                 title="Protected attributes are declared, or declared absent",
                 reason=f"There are none, says policy.yaml: {absent}"
@@ -104,7 +104,13 @@ def _judged(
     counter = Counter(cells, starts, len(kept), len(enough), len(sides))
     ones = counter.rates(np.ones((1, len(kept))))
     figures = [rates.gaps() for rates in ones]
-    drawn = sample.draws(lambda weights: flat(counter.rates(weights)), quality)
+    # Of many rows it is enough to draw how many fall into each cell; of groups, their own rows count.
+    counted = sample.groups is None and len(kept) >= MANY
+    drawn = (
+        flat(counter.drawn(quality.repeats, quality.seed))
+        if counted
+        else sample.draws(lambda weights: flat(counter.rates(weights)), quality)
+    )
     own = ones[0]
     bands = bands_of(drawn[:, : own.width], own, quality.level)
     ratio, odds = float(figures[0][0][0]), float(figures[0][1][0])
@@ -139,7 +145,7 @@ def _judged(
             **found,
             "groups": _groups(labels, own, drawn[:, : own.width], sample, quality.level)[:SHOWN],
             "few": small[:SHOWN],
-            "method": f"simultaneous band of {quality.repeats} seeded {sample.method}",
+            "method": f"simultaneous band of {quality.repeats} seeded {sample.method}{', counted by cell' if counted else ''}",
             "seed": quality.seed,
         },
     )

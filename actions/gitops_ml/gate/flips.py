@@ -47,16 +47,16 @@ def flips(evidence: Evidence, table: Table) -> list[Check]:
                 "rows": count,
                 "to_right": right,
                 "from_right": wrong,
-                "confident": _confident(evidence, table, sample, before, after),
+                "confident": confident(evidence, table, sample, before, after),
             },
         )
     ]
 
 
-def _confident(
-    evidence: Evidence, table: Table, sample: Sample, before: Array, after: Array
+def confident(
+    evidence: Evidence, table: Table, sample: Sample, before: Array, after: Array, most: int = SHOWN
 ) -> list[dict[str, Any]]:
-    """The rows on which both models were surest of different classes."""
+    """The rows on which both models were surest of different classes; ``before``, ``after``: class numbers (rows,)."""
     assert sample.champion is not None
     flipped = np.flatnonzero(before != after)
     sure = {
@@ -64,13 +64,13 @@ def _confident(
         "challenger": _score(sample.rows, after)[flipped],
     }
     least = np.minimum(sure["champion"], sure["challenger"])
-    if len(flipped) > SHOWN:  # ties with the last stay, until their names have sorted them
-        kept = least >= np.partition(least, -SHOWN)[-SHOWN]
+    if len(flipped) > most:  # ties with the last stay, until their names have sorted them
+        kept = least >= np.partition(least, -most)[-most]
         flipped, least = flipped[kept], least[kept]
         sure = {who: one[kept] for who, one in sure.items()}
     ids = None if evidence.ids is None else evidence.ids[table.known].iloc[sample.order[flipped]]
     names = [int(k) + 1 for k in flipped] if ids is None else [_name(one) for one in ids]
-    found = sorted(range(len(flipped)), key=lambda k: (-least[k], names[k], int(flipped[k])))[:SHOWN]
+    found = sorted(range(len(flipped)), key=lambda k: (-least[k], names[k], int(flipped[k])))[:most]
     classes = table.classes
     return [
         {

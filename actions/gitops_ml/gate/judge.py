@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from gitops_ml.contracts.verdict import Check, Inputs, Overall, Verdict
 from gitops_ml.gate import checks as check
+from gitops_ml.gate.answers import answers
+from gitops_ml.gate.budgets import size
 from gitops_ml.gate.calibration import calibration
+from gitops_ml.gate.clocks import MEASURED
+from gitops_ml.gate.data import data
 from gitops_ml.gate.evidence import Evidence, Forged
 from gitops_ml.gate.fairness import fairness
 from gitops_ml.gate.flips import flips
+from gitops_ml.gate.gold import gold
+from gitops_ml.gate.gold import inputs as gold_inputs
+from gitops_ml.gate.leakage import leakage
 from gitops_ml.gate.metrics import agrees, measure
+from gitops_ml.gate.repeated import reproduction, reuse
 from gitops_ml.gate.sample import Sample
 from gitops_ml.gate.table import Table
 
@@ -25,8 +33,15 @@ def judge(evidence: Evidence) -> Verdict:
         *calibration(evidence, table),
         *flips(evidence, table),
         *fairness(evidence, table),
+        *data(evidence),
+        *leakage(evidence, table),
+        *size(evidence),
+        *gold(evidence),
+        *reuse(evidence),
+        *reproduction(evidence),
         check.schema(evidence),
         check.card(evidence),
+        *answers(evidence),
         *check.protected(evidence),
     ]
     judged, notes = _overridden(evidence, made)
@@ -41,6 +56,7 @@ def judge(evidence: Evidence) -> Verdict:
             policy=evidence.policy_sha256,
             lock=evidence.lock,
             suite=evidence.suite,
+            gold=gold_inputs(evidence),
         ),
         checks=[*judged, *notes],
     )
@@ -82,7 +98,7 @@ def _overridden(evidence: Evidence, made: list[Check]) -> tuple[list[Check], lis
         elif others:
             ignored.append(f"{one.id} was argued for model {others[-1].sha256[:8]}, this is {model[:8]}")
         judged.append(one)
-    ids = {one.id for one in made}
+    ids = {*(one.id for one in made), *MEASURED}
     ignored += [
         f"{o.check} is no check" for o in evidence.overrides if o.sha256 == model and o.check not in ids
     ]

@@ -38,11 +38,17 @@ class Rows(NamedTuple):
 
 
 def midranks(values: Array) -> Array:
-    """Ranks from 1; equal values share the mean of their ranks. Shape (n,)."""
-    ordered = np.sort(values)
-    return np.asarray(
-        (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right") + 1) / 2
-    )
+    """Ranks from 1; equal values share the mean of their ranks, and so do those that are no numbers. Shape (n,)."""
+    order = np.argsort(values)
+    ordered = values[order]
+    new = ordered[1:] != ordered[:-1]
+    if len(values) and np.isnan(ordered[-1]):  # the last, if any
+        new &= ~np.isnan(ordered[:-1])
+    borders = np.concatenate([[0], np.flatnonzero(new) + 1, [len(values)]])
+    ranks = np.empty(len(values))
+    # One walk along the sorted values; looking each of them up takes three times as long.
+    ranks[order] = np.repeat((borders[:-1] + borders[1:] + 1) / 2, np.diff(borders))
+    return ranks
 
 
 def auc(truth: Array, score: Array) -> float | None:

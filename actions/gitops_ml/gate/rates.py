@@ -62,13 +62,26 @@ class Counter:
         self._cells, self._starts, self._groups, self._sides = cells, starts, groups, sides
         self._group = cells >> (1 + sides)
         self._positive = (cells >> sides & 1).astype(bool)
-        sizes = np.diff(np.append(starts, rows))[None]
+        self._sizes = np.diff(np.append(starts, rows))
+        sizes = self._sizes[None]
         # A rate of a handful of rows says nothing of a group: it stays out of every gap.
         self._weak = [self._by_group(sizes, mask) < LEAST for mask in (self._positive, ~self._positive)]
 
     def rates(self, weights: Array) -> list[GroupRates]:
-        """Of the challenger, then of the champion, if there is one."""
-        counts = np.add.reduceat(weights, self._starts, axis=1)
+        """Of the challenger, then of the champion, if there is one. ``weights``: shape (repeats, rows)."""
+        return self._of(np.add.reduceat(weights, self._starts, axis=1))
+
+    def drawn(self, repeats: int, seed: int) -> list[GroupRates]:
+        """The rates of that many draws of as many rows as there are, with replacement, without a look at each row.
+
+        How many rows of each cell such a draw holds is multinomial (Davison and Hinkley 1997, section 2.2), and the rates
+        depend on nothing else.
+        """
+        rows = int(self._sizes.sum())
+        draw = np.random.Generator(np.random.PCG64(seed))
+        return self._of(draw.multinomial(rows, self._sizes / rows, size=repeats).astype(np.float64))
+
+    def _of(self, counts: Array) -> list[GroupRates]:
         found = []
         for side in range(self._sides):
             said = (self._cells >> (self._sides - 1 - side) & 1).astype(bool)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gitops_ml import __version__
+from gitops_ml.build.held_out import TRAIN
+from gitops_ml.build.reused import reused
 from gitops_ml.build.seal import object_path
 from gitops_ml.build.sealed import opened
 from gitops_ml.contracts.candidate import Candidate
@@ -22,12 +24,18 @@ from gitops_ml.contracts.metrics import Metrics
 from gitops_ml.contracts.model_card import ModelCard
 from gitops_ml.contracts.overrides import OverridesFile
 from gitops_ml.contracts.policy import PolicyFile
+from gitops_ml.contracts.profile import ProfileFile
 from gitops_ml.contracts.schema import SchemaFile
 from gitops_ml.contracts.scores import Scored, Scores
+from gitops_ml.contracts.timings import Timings
 from gitops_ml.contracts.verdict import Measurements, Side
 from gitops_ml.errors import Fault
 from gitops_ml.gate.chain import AGAIN, Source, plain
-from gitops_ml.gate.evidence import Evidence, Forged, Player
+from gitops_ml.gate.evidence import Evidence, Forged, Player, Shuffled
+from gitops_ml.gate.gold_rows import gold_rows
+from gitops_ml.gate.past import PROFILE, past
+from gitops_ml.gate.prepared import measured
+from gitops_ml.gate.splitting import by_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,13 +55,16 @@ def gather(
     scores_digest: str | None = None,
     protected: Sequence[str] = (),
     alone: bool = False,
+    history: Path | None = None,
+    handed_over: bool = False,
 ) -> Evidence:
     """The evidence. Raises :class:`Forged` where two pieces disagree, :class:`Fault` where a file of people is not valid.
 
     ``base``: a checkout of the base branch (policy.yaml, schema.yaml of today's callers). ``head``: a checkout of the
     commit that was built (schema.yaml, overrides.yaml, and reports that the build left as they were). The digests are
     those of both manifests as job outputs; None on a laptop. ``protected``: files
-    of the pull request that only people may change (see ``build.derived``). ``alone``: see :class:`Evidence`.
+    of the pull request that only people may change (see ``build.derived``). ``alone`` and ``handed_over``: see
+    :class:`Evidence`. ``history``: a checkout whose git history holds the champion's commit: what its data were is read there.
     """
     try:
         sealed = opened(candidate, candidate_digest)
@@ -84,6 +95,8 @@ def gather(
     rows = _rows(rows_file, schema, rules)
     truth, groups = rows.truth, rows.groups
     overrides = _overrides(source)
+    champion = _champion(scores, given, len(truth))
+    table, limit = rules.gold.table, rules.reuse.limit
     return Evidence(
         policy=rules,
         policy_sha256=_sha256(policy),
@@ -102,34 +115,80 @@ def gather(
                 predictions=given.challenger.sha256,
             ),
             predictions_of(scores, given.challenger, len(truth), "challenger"),
+            size=sealed.model.size,
         ),
-        champion=_champion(scores, given, len(truth)),
+        champion=champion,
         metrics=source.report(METRICS, Metrics),
         evaluation=_evaluation(source, sealed),
         card=source.report(CARD, ModelCard) if source.has(CARD) else None,
         lock=sealed.lock,
         suite=__version__,
+        prepared=measured(_train_rows(candidate, sealed), rows_file, schema, rules.leakage.alone),
+        profile=source.report(PROFILE, ProfileFile) if source.has(PROFILE) else None,
+        past=None if champion is None else past(history, str(champion.side.revision)),
+        shuffled=_shuffled(scores, given, len(truth)),
+        by_time=by_time(base, source),
         protected=tuple(protected),
         overrides=tuple(one for one in overrides.overrides if one.expires >= today),
         expired=tuple(one for one in overrides.overrides if one.expires < today),
         alone=alone,
+        handed_over=handed_over,
+        gold=None if table is None else gold_rows(table, source, base, scores, given, schema),
+        reused=None if limit is None else reused(head, sealed),
+        again=sealed.again,
     )
 
 
-def measurements(candidate: Path, scores: Path, champion_bytes: int | None = None) -> Measurements:
-    """What clocks and scales said, of folders that :func:`gather` has checked."""
+def measurements(candidate: Path, scores: Path, evidence: Evidence | None = None) -> Measurements:
+    """What clocks and scales said, of folders that :func:`gather` has checked. Raises :class:`Forged`.
+
+    ``evidence``: by whose policy and overrides it is judged; None: not at all, as at a release: the merge was the approval.
+    """
+    from gitops_ml.gate.clocks import cost, judged
+
     sealed, given = Candidate.read(candidate / "manifest.json"), Scores.read(scores / "manifest.json")
+    timings = None if given.timings is None else _timings(scores, given.timings)
+    took = sum(sealed.seconds.values()) if sealed.stages else None
     seconds = {"challenger": given.challenger.seconds}
     if given.champion and given.champion.scored:
         seconds["champion"] = given.champion.scored.seconds
     size = {"challenger": sealed.model.size}
+    if given.champion and given.champion.size is not None:
+        size["champion"] = given.champion.size
     return Measurements(
         version=1,
         platform=sealed.platform,
         build_seconds=sealed.seconds,
         score_seconds=seconds,
-        model_bytes=size | ({} if champion_bytes is None else {"champion": champion_bytes}),
+        model_bytes=size,
+        timings=timings,
+        cost=None if evidence is None or took is None else cost(took, evidence.policy.budgets),
+        checks=[]
+        if evidence is None
+        else judged(evidence.policy.budgets, timings, took, evidence.overrides, sealed.model.sha256),
     )
+
+
+def _train_rows(candidate: Path, sealed: Candidate) -> Path | None:
+    """The rows that the model was trained on, where the pipeline keeps them as everybody's does."""
+    entry = next((one for one in sealed.objects if one.path == TRAIN), None)
+    return None if entry is None else object_path(candidate, entry.md5)
+
+
+def _shuffled(folder: Path, given: Scores, rows: int) -> Shuffled | None:
+    found = given.shuffled
+    if found is None:
+        return None
+    tables = [predictions_of(folder, one, rows, f"shuffle {k}") for k, one in enumerate(found.scored, 1)]
+    return Shuffled(found.seed, tuple(tables), found.error)
+
+
+def _timings(scores: Path, sha256: str) -> Timings:
+    """What the score job's clock said, if it is what that job wrote."""
+    name = "timings.json"
+    if _sha256(_bytes_of(scores, name)) != sha256:
+        raise Forged(f"{name} is not what the score job wrote: changed or swapped. {AGAIN}")
+    return Timings.read(scores / name)
 
 
 def _evaluation(source: Source, sealed: Candidate) -> Evaluation:
@@ -171,8 +230,8 @@ def _champion(folder: Path, given: Scores, rows: int) -> Player | None:
         predictions=None if scored is None else scored.sha256,
     )
     if scored is None:
-        return Player(side, None, champion.error or "nobody said why")
-    return Player(side, predictions_of(folder, scored, rows, "champion"))
+        return Player(side, None, champion.error or "nobody said why", size=champion.size)
+    return Player(side, predictions_of(folder, scored, rows, "champion"), size=champion.size)
 
 
 def predictions_of(folder: Path, scored: Scored, rows: int, who: str) -> pd.DataFrame:

@@ -16,9 +16,7 @@ from gitops_ml.gate.metrics import PRIMARY, Array, Rows
 
 def kind_of(schema: SchemaFile) -> Kind:
     """What kind of prediction the data contract asks for."""
-    if schema.task == "regression":
-        return "regression"
-    return "binary" if len(schema.columns[schema.target].categories or []) == 2 else "multiclass"
+    return schema.kind
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def preview(base: str | None) -> None:
     from gitops_ml.preview.story import rooms, story
 
     root = shell.project()
-    _committed(root)
+    committed(root)
     told = story(root, base or default_base(root), rooms(lambda text: click.echo(text, err=True)))
     click.echo(screen(root, told))
 
@@ -69,7 +69,7 @@ def _next(root: Path, told: Story) -> str:
     )
 
 
-def _committed(root: Path) -> None:
+def committed(root: Path) -> None:
     """A pull request is commits: what is not committed would be shown, and not be in it."""
     from gitops_ml.project import commits
 

@@ -129,6 +129,7 @@ def judged(root: Path, base: str, found: Plan, say: Callable[[str], None]) -> Ve
     from gitops_ml.build.seal import seal
     from gitops_ml.build.trees import Side
     from gitops_ml.build.workshop import fresh
+    from gitops_ml.delivery.handed_over import handed_over
     from gitops_ml.gate.judge import judge
     from gitops_ml.gate.read import gather
     from gitops_ml.storage.cache import cache_folder
@@ -166,6 +167,8 @@ def judged(root: Path, base: str, found: Plan, say: Callable[[str], None]) -> Ve
             candidate_digest=sealed.digest,
             scores_digest=result.digest,
             protected=found.protected,
+            history=root,
+            handed_over=handed_over(main, "HEAD"),
         )
         return judge(evidence)
 

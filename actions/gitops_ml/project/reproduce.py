@@ -1,4 +1,4 @@
-"""`gitops-ml reproduce`: runs the pipeline, then records the run."""
+"""`gitops-ml reproduce`: runs the pipeline, then records the run; with --check, compares a clean run with CI's."""
 
 from __future__ import annotations
 
@@ -13,10 +13,22 @@ from gitops_ml.project import facts
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Build a revision (default: HEAD; or a version) in a clean folder, and compare it with what CI built.",
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def reproduce(arguments: tuple[str, ...]) -> None:
-    """Run what changed (`dvc repro`) and record it. ARGUMENTS go to dvc, behind `--`."""
+def reproduce(check: bool, arguments: tuple[str, ...]) -> None:
+    """Run what changed (`dvc repro`) and record it. ARGUMENTS go to dvc, behind `--`; with --check, one revision."""
     root = shell.project()
+    if check:
+        from gitops_ml.project import same
+
+        if len(arguments) > 1:
+            raise Fault("--check looks at one revision: gitops-ml reproduce --check v1.0.0")
+        click.echo(same.check(root, *arguments, say=click.echo))
+        return
     status = shell.repro(root, *arguments)
     if status:
         sys.exit(status)

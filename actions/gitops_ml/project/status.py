@@ -30,6 +30,7 @@ def screen(root: Path) -> str:
     stale, following = _stale(root, prefix)
     lines += _rows("model", trained.split("\n")) + _rows("data", [_safe(facts.data_line, root)])
     lines += _rows("card", [_safe(facts.card_line, root)]) + _rows("served", served(root))
+    lines += _rows("override", [overridden]) if (overridden := _safe(_overrides, root)) else []
     lines += _rows("stale", stale or ["nothing"])
     return "\n".join([*lines, "", f"  next      {following}"])
 
@@ -64,6 +65,15 @@ def served(root: Path) -> list[str]:
         except Fault as fault:
             lines.append(f"{path.parent.name}: {str(fault).splitlines()[0]}")
     return lines or ["nothing yet"]
+
+
+def _overrides(root: Path) -> str:
+    """How many overrides hold and how many have ended; empty where there are none."""
+    from gitops_ml.contracts.base import read_plain
+    from gitops_ml.policy.tally import tally
+
+    path = root / "overrides.yaml"
+    return tally(read_plain(path), path.name).line if path.exists() else ""
 
 
 def _stale(root: Path, prefix: str) -> tuple[list[str], str]:

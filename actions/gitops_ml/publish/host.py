@@ -17,6 +17,7 @@ LABELS = {
     "gitops-ml: retrain": ("0e8a16", "Carries a model that was trained on newer data"),
     "gitops-ml: deploy": ("1d76db", "Changes what is served: a pointer in deploy/"),
     "gitops-ml: rollback": ("d93f0b", "Serves an earlier version again"),
+    "gitops-ml: reproduce": ("fbca04", "Put on by people: CI builds this one twice and compares the bytes"),
 }
 
 

@@ -21,15 +21,18 @@ def entries(model: str, checks: Iterable[str]) -> str:
     )
 
 
+ALONE = (
+    "**Next:** nobody else can write here, so nobody can approve. If you answer for it yourself, say so in "
+    "`overrides.yaml` (where it exists, add only what is below `overrides:`), with your name, your reason in at "
+    "least 10 letters and a last day, and push it to this branch:"
+)
+
+
 def answer(model: str, checks: Iterable[str] = ("protected",)) -> str:
     """For an author who is alone here: the whole overrides.yaml that clears these checks."""
     lines = "".join(f"\n  {line}" for line in entries(model, checks).splitlines())
     whole = fenced(f"version: 1\noverrides:{lines}")
-    return (
-        "**Next:** nobody else can write here, so nobody can approve. If you answer for it yourself, say so in "
-        "`overrides.yaml` (where it exists, add only what is below `overrides:`), with your name, your reason in at "
-        f"least 10 letters and a last day, and push it to this branch:\n\n{whole}"
-    )
+    return f"{ALONE}\n\n{whole}"
 
 
 def fenced(text: str) -> str:

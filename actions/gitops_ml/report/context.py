@@ -20,7 +20,9 @@ class Context:
     release, ``why`` it is that one; None: nothing. ``old_*`` are the base's, ``new_*`` the pull request's; a missing
     old profile means that there was no data before, a missing new one that nothing is said of data. ``changed``:
     files of the pull request that people wrote (no derived ones). ``pictures``: title and path. ``stages`` ran in
-    ``seconds``. ``alone``: nobody but the author may write here, so nobody could approve.
+    ``seconds``; ``price``: what that cost, in brackets. ``alone``: nobody but the author may write here, so nobody could
+    approve. ``digest``: of the verdict, where it is told together with what clocks measured (see ``verdict.told``).
+    ``artifact``: of the run, which holds report.json and the page.
     """
 
     web: str = ""
@@ -37,3 +39,14 @@ class Context:
     stages: tuple[str, ...] = ()
     seconds: float | None = None
     alone: bool = False
+    price: str = ""
+    digest: str = ""
+    artifact: str = ""
+
+    @property
+    def elsewhere(self) -> str:
+        """Where the rest of a comment stands that was too long. Markdown; empty where nobody keeps it."""
+        if not self.run_url:
+            return ""
+        page = f", and on the page report.html of its artifact `{self.artifact}`" if self.artifact else ""
+        return f"in the summary of the [run]({self.run_url}){page}"

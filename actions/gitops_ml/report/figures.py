@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from gitops_ml.card.markdown import number, table
 from gitops_ml.contracts.verdict import Check, Verdict
+from gitops_ml.report import budgets
 from gitops_ml.report.groups import change, signed, worst_slice
 from gitops_ml.report.summary import mark, plain_name
 from gitops_ml.report.text import clip, version, words
@@ -72,6 +75,20 @@ def sentence(verdict: Verdict) -> str:
 
 def figures(verdict: Verdict) -> str:
     """The table: the primary metric with its interval, other metrics, and the limits of policy.yaml."""
+    found = cells(verdict)
+    return table(found.head, found.rows, frozenset(range(1, len(found.head) - 1))) if found.rows else ""
+
+
+class Cells(NamedTuple):
+    """Each cell is Markdown. ``checks``: those that the first rows show."""
+
+    head: list[str]
+    rows: list[list[str]]
+    checks: list[Check]
+
+
+def cells(verdict: Verdict) -> Cells:
+    """Head and rows of the table: five columns, or three where there is no champion."""
     one = _quality(verdict)
     floors = {
         floor.metric: floor
@@ -86,6 +103,11 @@ def figures(verdict: Verdict) -> str:
         row for row in verdict.checks if row.id.startswith("secondary/") and row.challenger is not None
     ]
     decided = [_decided(one, f", n = {one.n or 0:,}"), *(_decided(row) for row in secondary)]
+    decided += [
+        _decided(row, f" on the gold set, n = {row.n or 0:,}")
+        for row in verdict.checks
+        if row.id.startswith("gold/") and row.champion is not None and row.challenger is not None
+    ]
     worst = worst_slice(verdict)
     decided += [worst] if worst else []
     told = {one.metric, *(row.metric for row in secondary)}
@@ -112,8 +134,11 @@ def figures(verdict: Verdict) -> str:
         if row.metric in floors:
             cells[4] += f", {_limit(floors[row.metric])}"
     # Rows with a limit are never the ones that are cut.
-    rows = [*decided, *sorted(rows, key=lambda cells: not cells[4])[:ROWS]]
-    return table(["check", old, "this PR", f"difference ({level(one)})", ""], rows, frozenset({1, 2, 3}))
+    rows = [*decided, *sorted(rows, key=lambda cells: not cells[4])[:ROWS], *budgets.rows(verdict)]
+    golden = [row for row in verdict.checks if row.id.startswith("gold/") and row.champion is not None]
+    compared = [one, *secondary, *(row for row in golden if row.challenger is not None)]
+    compared += [row for row in verdict.checks if worst and row.id == "slices"]
+    return Cells(["check", old, "this PR", f"difference ({level(one)})", ""], rows, compared)
 
 
 def _decided(one: Check, more: str = "") -> list[str]:
@@ -129,7 +154,7 @@ def _decided(one: Check, more: str = "") -> list[str]:
     ]
 
 
-def _alone(verdict: Verdict, floors: dict[str, Check]) -> str:
+def _alone(verdict: Verdict, floors: dict[str, Check]) -> Cells:
     """Without a champion there is nothing to compare: each limit, and whether it is reached."""
     dummy = next((one for one in verdict.checks if one.id == "floor/dummy"), None)
     rows = []
@@ -145,7 +170,7 @@ def _alone(verdict: Verdict, floors: dict[str, Check]) -> str:
         [metric_name(metric), number(floor.challenger), _limit(floor)]
         for metric, floor in list(floors.items())[:ROWS]
     ]
-    return table(["check", "this PR", ""], rows, frozenset({1})) if rows else ""
+    return Cells(["check", "this PR", ""], rows, [])
 
 
 def _limit(floor: Check | None) -> str:

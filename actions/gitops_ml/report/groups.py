@@ -8,7 +8,7 @@ from typing import Any
 from gitops_ml.card.markdown import between, folded, number, table
 from gitops_ml.contracts.verdict import Check, Verdict
 from gitops_ml.report.summary import mark, plain_name
-from gitops_ml.report.text import MINUS, clip, name, words
+from gitops_ml.report.text import MINUS, clip, name, title_name, words
 
 RATES = {
     "positive_answers": "positive answers",
@@ -25,8 +25,9 @@ def signed(value: float | None) -> str:
     """A difference with its sign; a true minus, so that a range reads well."""
     if value is None:
         return "unknown"
-    sign = MINUS if value < 0 else "+" if value > 0 else ""
-    return f"{sign}{number(abs(value))}"
+    sign, size = MINUS if value < 0 else "+" if value > 0 else "", abs(value)
+    # Beside differences of 0.01, powers of ten are hard to read.
+    return f"{sign}{size:.4f}" if 0.00005 <= size < 0.001 else f"{sign}{number(size)}"
 
 
 def change(estimate: float | None, low: float | None, high: float | None) -> str:
@@ -56,6 +57,20 @@ def worst_slice(verdict: Verdict) -> list[str] | None:
         change(entry["estimate"], entry["low"], entry["high"]),
         f"{mark(one)} {said}",
     ]
+
+
+def worse_slices(one: Check) -> str:
+    """The first slice that is worse, with its figures, and how many more there are; empty if the check says otherwise."""
+    worse = [entry for entry in one.evidence.get("worst", []) if entry["outcome"] == "worse"]
+    if one.id != "slices" or not worse:
+        return ""
+    first, left = worse[0], one.evidence["worse"] - 1
+    more = f" {left:,} more {'is' if left == 1 else 'are'}, too." if left else ""
+    return (
+        f"{_group(first)}: {words(plain_name(clip(one.metric or '')))} {number(first['champion'])} → "
+        f"{number(first['challenger'])}, {change(first['estimate'], first['low'], first['high'])}. Shown to be worse by more "
+        f"than {abs(one.threshold or 0):g}, of {one.evidence['slices']:,} slices looked at.{more}"
+    )
 
 
 def flips_line(verdict: Verdict) -> str:
@@ -145,7 +160,7 @@ def _fairness(verdict: Verdict) -> list[str]:
         few = one.evidence.get("few") or []
         small = f"\n\nToo few rows to judge: {', '.join(name(text) for text in few)}." if few else ""
         column = one.id.partition("/")[2]
-        found.append(folded(f"Fairness: {words(column, 60)} {mark(one)}", f"{figures}\n\n{groups}{small}"))
+        found.append(folded(f"Fairness: {title_name(column)} {mark(one)}", f"{figures}\n\n{groups}{small}"))
     return found
 
 

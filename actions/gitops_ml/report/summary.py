@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gitops_ml.card.markdown import number
+from gitops_ml.card.markdown import bytes_, number
 from gitops_ml.card.names import NAMES
 from gitops_ml.contracts.verdict import Check, Verdict
+from gitops_ml.report import rows
 from gitops_ml.report.text import clip, words
 
 State = Literal["success", "pending", "failure"]
@@ -56,7 +57,9 @@ def _because(verdict: Verdict) -> str:
         return f"better than what serves today{behind}"
     if quality is not None and quality.outcome == "pass":
         return f"not worse than what serves today{behind}"
-    return f"accepted{behind}"
+    accepted = [short(one) for one in verdict.checks if one.override is not None]
+    more = f", and {len(accepted) - 1} more" if len(accepted) > 1 else ""
+    return f"accepted by an override although {accepted[0]}{more}" if accepted else "accepted"
 
 
 def plain_name(metric: str) -> str:
@@ -67,6 +70,8 @@ def plain_name(metric: str) -> str:
 def short(one: Check) -> str:
     """What is wrong, in a few plain words; a check this page does not know keeps its title."""
     metric = plain_name(one.metric) if one.metric else ""
+    if one.id.startswith("gold/"):
+        return _gold(one, metric)
     compared = one.id.startswith(("quality/", "secondary/")) or one.id == "calibration"
     if compared and one.outcome == "fail" and one.estimate is not None:
         return f"{metric} {'falls' if one.estimate < 0 else 'rises'} by {number(abs(one.estimate))}"
@@ -85,14 +90,46 @@ def short(one: Check) -> str:
         column = clip(one.id.partition("/")[2], 40)
         sure = "groups of" if one.outcome == "fail" else "it is unknown whether groups of"
         return f"{sure} {column} are {'not ' if one.outcome == 'fail' else ''}treated alike"
-    return {
+    if one.id.startswith("budget/"):
+        return _beyond(one)
+    return rows.short(one) or {
         "slices": "some slices could not be looked at",
         "flips": "more predictions change than policy.yaml allows",
         "rows/unseen": "some test rows are of classes it never saw",
         "champion/scored": "the champion could not be scored",
         "card": "the model card is missing, or not this model's",
+        "card/answers": "people have not answered what the model card needs",
+        "fairness": "nobody has said whose groups to look at",
         "protected": "it changes the rules it is judged by",
+        "reuse": "its test rows have judged too many models"
+        if one.outcome == "fail"
+        else "it is unknown how many models its test rows have judged",
+        "reproduction": "a second build gave other bytes"
+        if one.evidence.get("stages")
+        else "a second build failed",
     }.get(one.id, one.title)
+
+
+def _beyond(one: Check) -> str:
+    if one.id == "budget/bytes" and one.challenger is not None:
+        return f"its file is {bytes_(int(one.challenger))} large"
+    if one.id == "budget/training":
+        return "its build takes too long, or costs too much"
+    if one.estimate is None:
+        return one.title
+    if one.id == "budget/memory":
+        return f"it takes {one.estimate:.1f} times the memory"
+    return f"{'one row' if one.id == 'budget/latency' else 'a batch'} takes {one.estimate:.1f} times as long"
+
+
+def _gold(one: Check, metric: str) -> str:
+    if one.evidence.get("readers"):
+        return "a stage reads the gold set"
+    if one.outcome == "fail" and one.id == "gold/floor":
+        return f"{metric} misses its limit on the gold set"
+    if one.outcome == "fail" and one.estimate is not None:
+        return f"{metric} falls by {number(abs(one.estimate))} on the gold set"
+    return "the gold set cannot tell"
 
 
 def step(one: Check) -> str:
@@ -101,11 +138,28 @@ def step(one: Check) -> str:
         return "find out what got worse: `uv run dvc metrics diff main`"
     if one.id == "card":
         return "write the card with the pipeline: `uv run dvc repro`"
+    if one.id == "card/answers":
+        unanswered = ", ".join(f"`{clip(key, 40)}`" for key in one.evidence.get("unanswered", []))
+        return f"answer {unanswered} in model_card.yaml, then `uv run gitops-ml reproduce`"
+    if one.id == "fairness":
+        return (
+            "declare `fairness: {attributes: [...]}` in policy.yaml, or why there are none: `{absent: ...}`"
+        )
     if one.id.startswith("floor/"):
         return "change data, features or params until the limit is reached"
     if one.id == "slices":
         return "look at the rows of that slice: what changed in data, features or params reached them"
-    return f"see to: {words(one.title, 120)}"
+    if one.id.startswith("budget/"):
+        return "make the model smaller or quicker (fewer trees, fewer columns), or argue for a wider limit in policy.yaml (budgets)"
+    if one.id.startswith("gold/") and one.evidence.get("readers"):
+        return "keep the gold set out of dvc.yaml: no stage may read its rows"
+    if one.id.startswith("gold/"):
+        return "find out what got worse on rows that nothing was tuned to, and do not tune to them now"
+    if one.id == "reuse":
+        return "judge on new test rows (`data.split` in params.yaml, or newer data), or on a gold set too"
+    if one.id == "reproduction":
+        return "fix what is random in the stage that is named: `uv run gitops-ml reproduce --check`"
+    return rows.step(one) or f"see to: {words(one.title, 120)}"
 
 
 def mark(one: Check) -> str:

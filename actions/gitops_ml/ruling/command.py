@@ -77,6 +77,7 @@ def judge(
         proofs=proofs,
         drift=drift,
         drift_digest=drift_digest,
+        artifact=f"verdict-{number}",  # as candidate.yml calls it
     )
     desk = Desk.of(task.root)
     retrained = mode in ("update", "drift")

@@ -45,7 +45,7 @@ class Desk:
 
 @dataclass(frozen=True)
 class Done:
-    """What a run did: the ruling's word (superseded: nothing), one line, the text of the comment, the head left behind."""
+    """What a run did: the ruling's word (superseded: nothing), one line, the text of the summary, the head left behind."""
 
     overall: str
     line: str
@@ -72,7 +72,7 @@ def visit(desk: Desk, task: Task, number: int, out: Path) -> Done:
     except carry.Superseded as superseded:
         return Done("superseded", str(superseded), str(superseded), number)
     tell(desk, task, ruling, number, head, out, pull)
-    return Done(ruling.overall, ruling.description, ruling.render(head), number, head)
+    return Done(ruling.overall, ruling.description, ruling.summary(head), number, head)
 
 
 def update(desk: Desk, task: Task, out: Path, reason: Reason = NEWER_DATA) -> Done:
@@ -114,15 +114,21 @@ def update(desk: Desk, task: Task, out: Path, reason: Reason = NEWER_DATA) -> Do
     tell(desk, task, ruling, opened.number, head, out, pull)
     forge.close_issue(reason.issue, reason.built)
     reason.carried(forge)
-    return Done(ruling.overall, ruling.description, ruling.render(head), opened.number, head)
+    return Done(ruling.overall, ruling.description, ruling.summary(head), opened.number, head)
 
 
 def tell(
     desk: Desk, task: Task, ruling: Ruling, number: int | None, head: str, out: Path, pull: Pull | None
 ) -> None:
     """Record, comment, status; and the files of the verdict for whoever downloads them."""
+    from gitops_ml.report.page import page
+
     text = ruling.render(head)
     write_text(out / "report.md", text)
+    if ruling.report is not None:
+        story = ruling.report(head)
+        story.write_json(out / "report.json")
+        write_text(out / "report.html", page(story, ruling.pictures))
     if ruling.verdict is not None and ruling.measurements is not None:
         ruling.verdict.write_json(out / "verdict.json")
         ruling.measurements.write_json(out / "measurements.json")

@@ -5,28 +5,27 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gitops_ml import shell
-from gitops_ml.build import derived, trees
+from gitops_ml.build import gold, trees
 from gitops_ml.build.merge import merge
 from gitops_ml.build.sealed import opened
 from gitops_ml.contracts.candidate import Candidate
-from gitops_ml.contracts.evaluation import Evaluation
 from gitops_ml.contracts.overrides import OverridesFile
-from gitops_ml.contracts.profile import ProfileFile
-from gitops_ml.contracts.verdict import Measurements, Verdict
+from gitops_ml.contracts.verdict import Measurements, Verdict, told
 from gitops_ml.delivery import tree
 from gitops_ml.errors import Fault
 from gitops_ml.forge import commits
 from gitops_ml.gate.evidence import Forged
-from gitops_ml.report.context import Context
 
 if TYPE_CHECKING:
+    from gitops_ml.contracts.report import Report
     from gitops_ml.gate.beside import Beside
+    from gitops_ml.report.context import Context
 
 Render = Callable[[str], str]
 """head left behind -> Markdown: pictures are linked at that commit"""
@@ -42,7 +41,8 @@ class Task:
     ``head``: the commit that was built. ``kind``: what plan decided. ``results``: job -> success, failure, skipped or
     cancelled. ``reason``: the last words of a job that stopped. Digests are empty where there is no such folder.
     ``proofs``: what `gitops-ml prove` said of the versions that changed pointers name.
-    ``drift``: what check-drift wrote, whose rows both models were asked besides.
+    ``drift``: what check-drift wrote, whose rows both models were asked besides. ``artifact``: the name under which
+    the run keeps the folder of the verdict.
     """
 
     root: Path
@@ -58,6 +58,7 @@ class Task:
     proofs: str = ""
     drift: Path = Path("drift")
     drift_digest: str = ""
+    artifact: str = ""
 
     @property
     def failed(self) -> str | None:
@@ -71,7 +72,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Ruling:
-    """The answer. ``overall``: pass, needs-human or block; ``model``: the digest of the model that it is about."""
+    """The answer. ``overall``: pass, needs-human or block. ``whole`` renders what GitHub's comment may be too short for.
+
+    ``report`` tells the same as data, ``pictures`` are those it names, by path: both only where a model was judged.
+    """
 
     overall: str
     description: str
@@ -80,6 +84,24 @@ class Ruling:
     verdict: Verdict | None = None
     measurements: Measurements | None = None
     beside: Sequence[Beside] = ()
+    whole: Render | None = None
+    report: Callable[[str], Report] | None = None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+    def settled(self, head: str) -> Ruling:
+        """The same, with all texts written for one head: they need no folder of the build any more."""
+        text, whole = self.render(head), self.summary(head)
+        story = self.report(head) if self.report is not None else None
+        return replace(
+            self,
+            render=lambda _: text,
+            whole=lambda _: whole,
+            report=None if story is None else lambda _: story,
+        )
+
+    def summary(self, head: str) -> str:
+        """The Markdown for the step summary: nothing of it is left out."""
+        return (self.whole or self.render)(head)
 
     @property
     def state(self) -> str:
@@ -115,15 +137,21 @@ def rule(task: Task, alone: Callable[[], bool]) -> Ruling:
 
 
 def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool]) -> Ruling:
+    from gitops_ml.delivery.handed_over import handed_over
     from gitops_ml.drift.sealed import tables
     from gitops_ml.gate.beside import beside
+    from gitops_ml.gate.curves import looks
     from gitops_ml.gate.judge import judge
     from gitops_ml.gate.read import gather, measurements
-    from gitops_ml.report.comment import comment
+    from gitops_ml.report import story
+    from gitops_ml.report.budgets import price
+    from gitops_ml.report.comment import SUMMARY, comment
     from gitops_ml.report.stopped import failed
     from gitops_ml.report.summary import status_line
+    from gitops_ml.report.text import LIMIT
+    from gitops_ml.ruling.around import context_of, pictures_of
 
-    guarded = [path for path in changed if derived.protected(path)]
+    guarded = gold.guarded(task.root, "HEAD", changed)
     try:
         candidate = opened(task.candidate, task.candidate_digest)
     except Fault as fault:
@@ -141,11 +169,17 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
                 scores_digest=task.scores_digest,
                 protected=guarded,
                 alone=lone,
+                history=task.root,
+                handed_over=handed_over(task.root, "HEAD"),
             )
         except Fault as fault:  # evidence that disagrees, or a file of people that is not valid
             raise Forged(str(fault)) from None
+        pictures = pictures_of(evidence.evaluation, task.candidate / "files", head)
     verdict = judge(evidence)
-    measured = measurements(task.candidate, task.scores)
+    counts = looks(evidence)
+    failure = ("check", task.reason or "Lint or tests failed.") if task.checks_failed else None
+    measured = measurements(task.candidate, task.scores, evidence)
+    seen = told(verdict, measured.checks)
     besides: list[Beside] = []
     if task.drift_digest:
         besides = beside(
@@ -153,17 +187,30 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
             task.scores_digest,
         )  # fmt: skip
 
-    def render(left: str) -> str:
-        told = comment(verdict, _context(task, parted, left, changed, candidate, evidence.evaluation, lone))
-        if not task.checks_failed:
-            return told
-        return failed("check", task.reason or "Lint or tests failed.", task.run_url, verdict=told)
+    def context(left: str) -> Context:
+        made = context_of(task, parted, left, changed, candidate, evidence.evaluation, lone)
+        return replace(made, digest=verdict.digest(), price=price(measured))
 
-    description = status_line(verdict)[1]
-    overall: str = verdict.overall
+    def render(left: str, limit: int = LIMIT) -> str:
+        text = comment(seen, context(left), limit)
+        return failed(*failure, task.run_url, verdict=text) if failure else text
+
+    description = status_line(seen)[1]
+    overall: str = seen.overall
     if task.checks_failed:
         overall, description = "block", "Blocked: lint or tests fail"
-    return Ruling(overall, description, render, candidate, verdict, measured, besides)
+    return Ruling(
+        overall,
+        description,
+        render,
+        candidate,
+        verdict,
+        measured,
+        besides,
+        whole=lambda left: render(left, SUMMARY),
+        report=lambda left: story.told(seen, context(left), measured, counts, failure),
+        pictures=pictures,
+    )
 
 
 def _built(task: Task, candidate: Candidate) -> str:
@@ -176,43 +223,6 @@ def _built(task: Task, candidate: Candidate) -> str:
     )
 
 
-def _context(
-    task: Task,
-    parted: str,
-    left: str,
-    changed: list[str],
-    candidate: Candidate,
-    evaluation: Evaluation,
-    alone: bool,
-) -> Context:
-    from gitops_ml.delivery.version import upcoming
-
-    root = task.root
-    try:
-        decision = upcoming(root, left)
-        version, why = decision.version, decision.why
-    except Fault:  # a lock or schema of long ago that cannot be read: the release will say so
-        version, why = None, ""
-    server_page = task.run_url.partition("/actions/")[0]
-    people = [path for path in changed if not derived.is_derived(path)]
-    return Context(
-        web=server_page,
-        head=left,
-        run_url=task.run_url,
-        version=version,
-        why=why,
-        old_profile=_profile(root, parted),
-        new_profile=_profile(root, left),
-        old_params=_params(root, parted),
-        new_params=_params(root, left),
-        changed=tuple(people),
-        pictures=tuple((one.title, one.file) for one in evaluation.pictures),
-        stages=tuple(candidate.stages),
-        seconds=sum(candidate.seconds.values()) if candidate.stages else None,
-        alone=alone,
-    )
-
-
 def _nothing(task: Task, changed: list[str], alone: Callable[[], bool]) -> Ruling:
     """No new model; a change of the rules still needs a second person."""
     from gitops_ml.delivery.champion import champion
@@ -222,7 +232,7 @@ def _nothing(task: Task, changed: list[str], alone: Callable[[], bool]) -> Rulin
     if task.checks_failed:
         why = task.reason or "Lint or tests failed."
         return Ruling("block", "Blocked: lint or tests fail", lambda head: failed("check", why, task.run_url))
-    guarded = tuple(path for path in changed if derived.protected(path))
+    guarded = tuple(gold.guarded(task.root, "HEAD", changed))
     serving = champion(task.root, "HEAD")
     people = tuple(path for path in changed if path not in guarded)
     model = model_sha256(task.root, task.head) if guarded and alone() else None
@@ -308,13 +318,3 @@ def checked_out(root: Path, commit: str) -> Iterator[Path]:
             yield folder
         finally:
             shell.ask_git(root, "worktree", "remove", "--force", str(folder))
-
-
-def _profile(root: Path, revision: str) -> ProfileFile | None:
-    content = tree.plain(root, revision, "reports/data_profile.json")
-    return None if content is None else ProfileFile.parse(content, "reports/data_profile.json")
-
-
-def _params(root: Path, revision: str) -> dict[str, Any] | None:
-    content = tree.plain(root, revision, "params.yaml")
-    return content if isinstance(content, dict) else None
