@@ -153,7 +153,7 @@ def test_a_champion_that_cannot_be_scored_is_written_down(
         )
         revision = commit(broken, {"src/churn/score.py": text})
         words = "cannot read these rows" if case == "code" else "did not end within"
-        more = {"seconds": 3.0} if case == "slow" else {}
+        more = {"seconds": 10.0} if case == "slow" else {}
     found = scored(world, head, candidate, Named("v1.0.0", revision, sha256), **more).scores
     assert found.champion is not None and found.champion.scored is None
     assert words in (found.champion.error or "")

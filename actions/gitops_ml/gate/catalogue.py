@@ -115,7 +115,85 @@ CATALOGUE: tuple[Entry, ...] = (
         "rows/unseen", "did it learn every class of the test rows?", (), _is("needs-human"),
         _always("rows/unseen"), kinds=CLASSES,
     ),
-    Entry("schema", "must callers change?", (), _is("note"), _always("schema")),
+    Entry(
+        "gold/<primary>", "is it not worse on rows that nothing was tuned to?", ("gold",),
+        lambda policy: policy.gold.severity,
+        lambda policy, schema: [f"gold/{PRIMARY[schema.kind]}"] if policy.gold.table else [],
+        on="gold: {table: data/gold.parquet}", stop="gold: {severity: block}",
+    ),
+    Entry(
+        "gold/floor", "does it reach the limit there?", ("gold.floor",), lambda policy: policy.gold.severity,
+        lambda policy, schema: ["gold/floor"] if policy.gold.table and policy.gold.floor is not None else [],
+    ),
+    Entry(
+        "reuse", "have these test rows judged too many models?", ("reuse",),
+        lambda policy: policy.reuse.severity,
+        lambda policy, schema: ["reuse"] if policy.reuse.limit is not None else [],
+        on="reuse: {limit: 20}", stop="reuse: {severity: needs-human}",
+    ),
+    Entry(
+        "reproduction", "does a second build give the same bytes?", ("reproduction",),
+        lambda policy: policy.reproduction.severity,
+        lambda policy, schema: ["reproduction"] if policy.reproduction.share else [],
+        on="reproduction: {share: 0.1}", stop="reproduction: {severity: needs-human}",
+    ),
+    Entry(
+        "data", "are the rows like the champion's?", ("data",), lambda policy: policy.data.severity,
+        _always("data"), stop="data: {severity: needs-human}",
+    ),
+    Entry(
+        "data/overlap", "is it tested on rows it was trained on?", ("data.overlap",),
+        lambda policy: policy.data.overlap.severity, _always("data/overlap"),
+        stop="data: {overlap: {severity: needs-human}}",
+    ),
+    Entry(
+        "leakage", "does a column give the answer away?", ("leakage.alone", "leakage.severity"),
+        lambda policy: policy.leakage.severity, _always("leakage"), stop="leakage: {severity: block}",
+    ),
+    Entry(
+        "leakage/time", "is the test the newest?", ("leakage.severity",),
+        lambda policy: policy.leakage.severity, _always("leakage/time"), stop="leakage: {severity: block}",
+    ),
+    Entry(
+        "leakage/shuffled", "is a shuffled target learnt?", ("leakage.shuffled_target", "leakage.seed"),
+        lambda policy: policy.leakage.severity,
+        lambda policy, schema: ["leakage/shuffled"] if policy.leakage.shuffled_target else [],
+        on="leakage: {shuffled_target: true}", stop="leakage: {severity: block}",
+    ),
+    Entry(
+        "schema", "must callers change?", ("contract",), lambda policy: policy.contract, _always("schema"),
+        stop="contract: needs-human",
+    ),
+    Entry(
+        "budget/bytes", "is its file too large?", ("budgets.bytes", "budgets.bytes_ratio", "budgets.severity"),
+        lambda policy: policy.budgets.severity,
+        lambda policy, schema: ["budget/bytes"] if policy.budgets.bytes or policy.budgets.bytes_ratio else [],
+        on="budgets: {bytes_ratio: 10}", stop="budgets: {severity: needs-human}",
+    ),
+    Entry(
+        "budget/latency", "does one row take longer?", ("budgets.latency_ratio", "budgets.severity"),
+        lambda policy: policy.budgets.severity,
+        lambda policy, schema: ["budget/latency"] if policy.budgets.latency_ratio else [],
+        on="budgets: {latency_ratio: 2}", stop="budgets: {severity: needs-human}",
+    ),
+    Entry(
+        "budget/latency-batch", "do many rows at once?", ("budgets.latency_ratio", "budgets.severity"),
+        lambda policy: policy.budgets.severity,
+        lambda policy, schema: ["budget/latency-batch"] if policy.budgets.latency_ratio else [],
+    ),
+    Entry(
+        "budget/memory", "does it need more memory?", ("budgets.memory_ratio", "budgets.severity"),
+        lambda policy: policy.budgets.severity,
+        lambda policy, schema: ["budget/memory"] if policy.budgets.memory_ratio else [],
+        on="budgets: {memory_ratio: 2}", stop="budgets: {severity: needs-human}",
+    ),
+    Entry(
+        "budget/training", "does the build take too long, or cost too much?",
+        ("budgets.train_seconds", "budgets.price_per_hour", "budgets.cost", "budgets.severity"),
+        lambda policy: policy.budgets.severity,
+        lambda policy, schema: ["budget/training"] if policy.budgets.train_seconds or policy.budgets.cost else [],
+        on="budgets: {train_seconds: 600}", stop="budgets: {severity: needs-human}",
+    ),
     Entry("card", "is the card this model's?", (), _is("block"), _always("card")),
     Entry(
         "card/answers", "did people answer what the card needs?", ("card",),
