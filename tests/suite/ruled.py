@@ -39,8 +39,10 @@ stages:
     params: [train]
     outs:
       - data/prepared/test.parquet
+      - data/prepared/train.parquet
       - models/model.skops
       - models/training.json
+      - reports/data_profile.json: {cache: false}
       - reports/metrics.json: {cache: false}
       - reports/evaluation.json: {cache: false}
       - reports/model_card.json: {cache: false}

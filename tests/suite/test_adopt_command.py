@@ -104,8 +104,8 @@ def test_with_the_real_dvc(project: Path, table: Path) -> None:
     assert not Path("data/raw/breast_cancer.csv").exists()
     status = subprocess.run(["git", "status", "--short"], capture_output=True, text=True, check=True).stdout
     assert sorted(line.split()[-1] for line in status.splitlines()) == [
-        "data/raw/.gitignore", "data/raw/breast_cancer.csv", "data/raw/churn.csv.dvc", "params.yaml", "schema.yaml",
-        "tests/model/behaviour.yaml",
+        "data/raw/.gitignore", "data/raw/breast_cancer.csv", "data/raw/churn.csv.dvc", "model_card.yaml",
+        "params.yaml", "schema.yaml", "tests/model/behaviour.yaml",
     ]  # fmt: skip
     assert told.endswith(f"next      {prefix(project)}gitops-ml reproduce\n")
 

@@ -348,9 +348,11 @@ def test_a_release_judges_no_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folders.timings = timings(times=30.0)
     folders.write()
     monkeypatch.setattr("gitops_ml.delivery.tree.changed", lambda *_: [])
-    monkeypatch.setattr(
-        "gitops_ml.delivery.tree.content", lambda root, revision, name: (folders.base / name).read_bytes()
-    )
+
+    def content(root: Path, revision: str, name: str) -> bytes | None:
+        return (folders.base / name).read_bytes() if (folders.base / name).exists() else None
+
+    monkeypatch.setattr("gitops_ml.delivery.tree.content", content)
     digests = folders.digests
     built = Built(folders.candidate, digests["candidate_digest"], folders.scores, digests["scores_digest"])
     verdict = by_the_gate(Case(folders.head, built, "before", "brought"), date(2026, 11, 21))
