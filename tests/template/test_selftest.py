@@ -21,10 +21,10 @@ ROW = re.compile(
 
 
 def looks(project: Project) -> list[str]:
-    """All that a person could find changed: files, refs, worktrees, settings, bytes."""
+    """All that a person could find changed: files, refs, worktrees, settings, bytes. (Python's own caches are nobody's.)"""
     cache = sorted(path.as_posix() for path in (project.path / ".dvc/cache").rglob("*"))
     commands = (
-        ["status", "--short", "--ignored"],
+        ["status", "--short", "--untracked-files=all"],
         ["for-each-ref"],
         ["worktree", "list"],
         ["config", "--list", "--local"],

@@ -33,7 +33,7 @@ ANSWERS = {
     "expired-override": ("failure", "expired on"),
     "empty-card": ("pending", "intended_use"),
 }
-QUICK = ("worse-model", "leaky-feature")
+QUICK = ("leaky-feature",)
 
 
 def proposed(world: World, plant: Plant) -> tuple[int, Run]:
@@ -57,7 +57,7 @@ def changed_hands(world: World) -> None:
     path = "deploy/production/model.yaml"
     served = world.text("main", path)
     sha256 = world.yaml("main", path)["sha256"]
-    for text in (served.replace(sha256, "0" * 64), served):
+    for text in (served.replace(sha256, "ab" * 32), served):
         world.repo.commit("main", {path: text}, world.ada, "Serve")
     world.repo.take_events()
 

@@ -148,7 +148,8 @@ def _result(plant: Plant, found: Judged) -> Result:
     if plant.waits:
         why = f"{would[0].id} waits until production has changed hands{_seen(plant, ruling)}"
         return Result(plant, word, stoppers, why, 0)
-    why = f"{would[0].id} would stop it, and is off in policy.yaml{_seen(plant, ruling)}"
+    here = "a note" if _own(plant, ruling) else "off"
+    why = f"{would[0].id} would stop it, and is {here} in policy.yaml{_seen(plant, ruling)}"
     return Result(plant, word, stoppers, why, 0, _line(found.keys or {}))
 
 
@@ -179,7 +180,7 @@ def _own(plant: Plant, ruling: Ruling) -> list[Check]:
 def _seen(plant: Plant, ruling: Ruling) -> str:
     """What the plant's own check said as a note."""
     notes = [one for one in _own(plant, ruling) if one.severity == "note" and one.outcome != "pass"]
-    return f"; as a note it says: {notes[0].reason}" if notes else ""
+    return f"; it says: {notes[0].reason}" if notes else ""
 
 
 def _beside(plant: Plant, ruling: Ruling) -> str:
