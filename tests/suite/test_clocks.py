@@ -348,6 +348,7 @@ def test_a_release_judges_no_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folders.timings = timings(times=30.0)
     folders.write()
     monkeypatch.setattr("gitops_ml.delivery.tree.changed", lambda *_: [])
+    monkeypatch.setattr("gitops_ml.delivery.judgement.handed_over", lambda *_: False)
 
     def content(root: Path, revision: str, name: str) -> bytes | None:
         return (folders.base / name).read_bytes() if (folders.base / name).exists() else None

@@ -175,7 +175,7 @@ class Story:
 
 
 def _named(pointer: dict[str, Any]) -> dict[str, Any]:
-    return {key: pointer[key] for key in ("version", "revision", "sha256")}
+    return {key: pointer[key] for key in ("version", "revision", "sha256", "size")}
 
 
 def _sha(path: Path) -> str:
