@@ -319,6 +319,7 @@ def read(folders: Folders) -> Any:
         base=folders.base,
         head=folders.head,
         today=date(2026, 11, 21),
+        history=folders.head,
         **folders.digests,
     )
 
@@ -348,7 +349,7 @@ def test_a_release_judges_no_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folders.timings = timings(times=30.0)
     folders.write()
     monkeypatch.setattr("gitops_ml.delivery.tree.changed", lambda *_: [])
-    monkeypatch.setattr("gitops_ml.delivery.judgement.handed_over", lambda *_: False)
+    monkeypatch.setattr("gitops_ml.delivery.handed_over.handed_over", lambda *_: False)
 
     def content(root: Path, revision: str, name: str) -> bytes | None:
         return (folders.base / name).read_bytes() if (folders.base / name).exists() else None
