@@ -154,7 +154,7 @@ jobs:
       - env:
           DIGEST: ${{{{ needs.build.outputs.digest }}}}
         run: |
-          test "$(sha256sum < candidate/deep/text.txt | cut -d' ' -f1)" = "$DIGEST" || {{ echo "::error::swapped"; exit 1; }}
+          test "$(sha256sum < candidate/deep/text.txt | cut -d' ' -f1)" = "$DIGEST" || {{ echo "::error::swapped"; sleep 1; exit 1; }}
           test ! -e candidate/.hidden
           mv candidate/deep/text.txt loud.txt
           git -c user.name=bot -c user.email=bot@example.org add loud.txt
