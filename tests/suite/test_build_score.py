@@ -20,7 +20,7 @@ from tests.suite.pipelines import git
 from tests.suite.test_build_run import made
 from tests.suite.test_build_world import World, commit, edit, paths, world  # noqa: F401 - fixtures
 
-from gitops_ml.build import run, score_command
+from gitops_ml.build import predicting, run, score_command
 from gitops_ml.build import score as scoring
 from gitops_ml.build.score import Result, score
 from gitops_ml.contracts.scores import Scores
@@ -195,7 +195,7 @@ def test_a_swapped_candidate_is_not_scored(world: World, head: Path, candidate: 
 def test_a_package_name_is_a_name(head: Path) -> None:
     commit(head, edit(head, ".gitops-ml.yaml", "package_name: churn", "package_name: os;x"))
     with pytest.raises(Fault, match="no Python package"):
-        scoring.package(head)
+        predicting.package(head)
 
 
 def test_the_verb(

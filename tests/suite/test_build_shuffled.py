@@ -17,7 +17,7 @@ from tests.suite.pipelines import git
 from tests.suite.test_build_score import NONE, Named, candidate, head, ready, scored  # noqa: F401 - fixtures
 from tests.suite.test_build_world import World, commit, paths, world  # noqa: F401 - fixtures
 
-from gitops_ml.build.score import execute
+from gitops_ml.build.predicting import execute
 from gitops_ml.build.sealed import opened
 from gitops_ml.build.shuffled import Asked, asked, shuffled
 from gitops_ml.contracts.candidate import Candidate

@@ -299,7 +299,7 @@ def test_the_verb_asks_the_projects_evidently_where_there_is_none_here(
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "out"))
     monkeypatch.setattr(checking, "_spec", lambda name: None)
     monkeypatch.setattr("gitops_ml.build.run._storage_pull", watched.pull)
-    monkeypatch.setattr("gitops_ml.build.score.INSTALL", (sys.executable, "-c", "pass"))
+    monkeypatch.setattr("gitops_ml.build.predicting.INSTALL", (sys.executable, "-c", "pass"))
     from gitops_ml.drift.command import check_drift
 
     done = CliRunner().invoke(check_drift, [])

@@ -100,7 +100,7 @@ def test_a_commit_of_long_ago_and_a_version_are_built_from_their_own_files(
     )
     asked: list[Path] = []
     monkeypatch.setattr(
-        "gitops_ml.build.score.install_for",
+        "gitops_ml.build.predicting.install_for",
         lambda project, install, seconds: (asked.append(project), sys.executable)[1],
     )
     line = same.check(head, "v1.0.0", pull=world.pull, say=quiet)

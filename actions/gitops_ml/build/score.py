@@ -5,37 +5,28 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
 import shutil
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gitops_ml.build import gold as gold_set
-from gitops_ml.build.environment import last_lines, python_of, scrubbed
+from gitops_ml.build.environment import last_lines, python_of
+from gitops_ml.build.further import Extra, extra_rows, without_target
+from gitops_ml.build.predicting import SECONDS, command, execute, install_for, predict
 from gitops_ml.build.released import Named, released
 from gitops_ml.build.run import Pull, _storage_pull
 from gitops_ml.build.seal import object_path, sha256_of
 from gitops_ml.build.sealed import model_file, opened
 from gitops_ml.build.timing import Ready, measured
 from gitops_ml.build.workshop import fresh
-from gitops_ml.contracts.base import read_plain
 from gitops_ml.contracts.candidate import Candidate
-from gitops_ml.contracts.schema import SchemaFile
-from gitops_ml.contracts.scores import Also, Champion, Scored, Scores
+from gitops_ml.contracts.scores import Champion, Scores
 from gitops_ml.contracts.timings import Timings, Who
 from gitops_ml.errors import Fault
 
-SECONDS = 1800
-"""A model that scores longer than this is not one to wait for."""
 TIMINGS = "timings.json"
-INSTALL = ("uv", "sync", "--no-default-groups")
-
-
 Find = Callable[[Path, str], Named | None]
 
 
@@ -82,11 +73,12 @@ def score(
         timings: Timings | None = None
         with fresh("gitops-ml-score-") as desk, contextlib.ExitStack() as kept:
             rows = desk / "rows.parquet"
-            count = _without_target(object_path(candidate, sealed.test_rows.md5), rows, (head, base))
+            count = without_target(object_path(candidate, sealed.test_rows.md5), rows, (head, base))
             gold = gold_set.brought(head, base, desk, pull or _storage_pull)
             further = {**also, **({gold_set.NAME: gold.file} if gold and gold.file else {})}
             extras = [
-                _extra(name, path, candidate, sealed, desk, (head, base)) for name, path in further.items()
+                extra_rows(name, path, candidate, sealed, desk, (head, base))
+                for name, path in further.items()
             ]
             # The champion first: what runs afterwards is the pull request's code.
             named = (find or functools.partial(_find, sealed))(base, "HEAD")
@@ -172,87 +164,6 @@ def score(
     return result
 
 
-# ---------------------------------------------------------------- rows
-
-
-@dataclass
-class Extra:
-    """A further set of rows while it is predicted. ``rows``: those that count, without the target."""
-
-    name: str
-    source: str
-    rows: Path
-    count: int
-    left_out: int
-    challenger: Scored | None = None
-    champion: Scored | None = None
-    error: str | None = None
-
-    def asked(
-        self, ask: Callable[..., Scored], folder: Path, who: str, revision: str, seconds: float
-    ) -> Scored | None:
-        """One model's predictions; None, and ``error``, where there are none."""
-        if not self.count:
-            return None
-        output = folder / f"also-{self.name}-{who}.parquet"
-        try:
-            return ask(self.rows, self.count, output, revision, seconds)
-        except Fault as wrong:
-            output.unlink(missing_ok=True)
-            self.error = last_lines(f"the {who}: {wrong}", 8)[:2000]
-            return None
-
-    def told(self, champion: Champion | None) -> Also:
-        """What the manifest says of it."""
-        error = self.error
-        if not self.count:
-            error = "the candidate was trained on all of these rows"
-        elif error is None and champion is not None and champion.scored is None:
-            error = champion.error
-        return Also(
-            name=self.name, source=self.source, rows=self.count, left_out=self.left_out, challenger=self.challenger,
-            champion=self.champion, error=error,
-        )  # fmt: skip
-
-
-def _extra(
-    name: str, path: Path, candidate: Path, sealed: Candidate, desk: Path, projects: Sequence[Path]
-) -> Extra:
-    from gitops_ml.build.held_out import held_out
-
-    keep = held_out(path, candidate, sealed, SchemaFile.read(projects[0] / "schema.yaml"))
-    rows, count = desk / f"also-{name}.parquet", int(keep.sum())
-    if count:
-        _without_target(path, rows, projects, keep)
-    return Extra(name, sha256_of(path), rows, count, len(keep) - count)
-
-
-def _without_target(source: Path, rows: Path, projects: Sequence[Path], keep: Any = None) -> int:
-    """Write the rows (of them ``keep``) without what is to be predicted; how many there are. Raises :class:`Fault`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    targets = set()
-    for project in projects:
-        path = project / "schema.yaml"
-        if path.is_file():
-            targets.add(SchemaFile.read(path).target)
-    try:
-        table = pq.read_table(source)
-    except (pa.ArrowException, OSError) as wrong:
-        raise Fault(f"the test rows (data/prepared/test.parquet) are not Parquet: {wrong}") from None
-    if not table.num_rows:
-        raise Fault("there are no test rows, so nothing can be compared. See data.split in params.yaml.")
-    if keep is not None:
-        table = table.filter(pa.array(keep))
-    kept = [name for name in table.column_names if name not in targets]
-    pq.write_table(table.select(kept).replace_schema_metadata(None), rows)
-    return int(table.num_rows)
-
-
-# ---------------------------------------------------------------- the two models
-
-
 def _champion(
     base: Path,
     named: Named,
@@ -298,108 +209,3 @@ def _find(sealed: Candidate, base: Path, revision: str) -> Named | None:
     if found is not None and (found.revision, found.sha256) == (sealed.head, sealed.model.sha256):
         found = champion(base, revision, but=sealed.head)
     return found
-
-
-def install_for(project: Path, install: Sequence[str] | None, seconds: float) -> str:
-    """Make the environment that the champion was released with; its Python."""
-    if install is None:
-        frozen = ["--frozen"] if (project / "uv.lock").is_file() else []
-        install = [*INSTALL, *frozen]
-    if install:
-        env = scrubbed(python_of(project))
-        code, words, _ = execute(list(install), project, env, seconds)
-        if code:
-            raise Fault(f"its environment could not be made ({' '.join(install)}):\n{last_lines(words, 6)}")
-    return python_of(project)
-
-
-def predict(
-    project: Path,
-    python: str,
-    model: Path,
-    sha256: str,
-    rows: Path,
-    count: int,
-    output: Path,
-    revision: str,
-    seconds: float,
-    more: Mapping[str, str] = {},
-) -> Scored:
-    """One model's predictions by the score contract. Raises :class:`Fault` with what its code said.
-
-    ``more``: additions to its environment.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    tables = ["--input", str(rows), "--output", str(output.absolute())]
-    asked = [*command(project, python, model, sha256), *tables]
-    code, words, took = execute(asked, project, {**scrubbed(python), **more}, seconds)
-    if code:
-        raise Fault(f"its score command ended with status {code}:\n{last_lines(words, 8)}")
-    if output.is_symlink() or not output.is_file():
-        raise Fault("its score command wrote no predictions.")
-    try:
-        table = pq.ParquetFile(output)
-        names, found = table.schema_arrow.names, table.metadata.num_rows
-    except (pa.ArrowException, OSError) as wrong:
-        raise Fault(f"its predictions are not Parquet: {wrong}") from None
-    if "prediction" not in names:
-        raise Fault(f"its predictions have no column `prediction`, but {', '.join(names[:6]) or 'none'}.")
-    if found != count:
-        raise Fault(
-            f"it predicted {found:,} rows of {count:,}: one prediction for each row, in order, is asked for."
-        )
-    return Scored(
-        file=output.name,
-        sha256=sha256_of(output),
-        model_sha256=sha256,
-        revision=revision,
-        rows=count,
-        seconds=round(took, 3),
-    )
-
-
-def command(project: Path, python: str, model: Path, sha256: str) -> tuple[str, ...]:
-    """The project's score command, but for the tables."""
-    return (python, "-m", f"{package(project)}.score", "--model", str(model), "--sha256", sha256)
-
-
-def package(project: Path) -> str:
-    """The name of the project's Python package. Raises :class:`Fault`."""
-    content = read_plain(project / ".gitops-ml.yaml")
-    answers = content.get("answers") if isinstance(content, dict) else None
-    name = str(answers.get("package_name", "")) if isinstance(answers, dict) else ""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise Fault(f".gitops-ml.yaml: answers.package_name is {name!r}, which is no Python package.")
-    return name
-
-
-def execute(command: list[str], root: Path, env: Mapping[str, str], seconds: float) -> tuple[int, str, float]:
-    """Status, output and wall time; a command that hangs is ended with all it started. Raises :class:`Fault`."""
-    started = time.monotonic()
-    try:
-        child = subprocess.Popen(
-            command,
-            cwd=root,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-    except FileNotFoundError:
-        raise Fault(f"the program {command[0]} was not found.") from None
-    try:
-        words, _ = child.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-        raise Fault(f"it did not end within {seconds:.0f} s.") from None
-    except BaseException:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-        raise
-    return child.returncode, words, time.monotonic() - started

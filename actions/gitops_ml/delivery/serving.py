@@ -19,7 +19,7 @@ from datetime import time as clock
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitops_ml.build import score as scoring
+from gitops_ml.build import predicting
 from gitops_ml.build.environment import last_lines, scrubbed
 from gitops_ml.build.seal import TEST_ROWS
 from gitops_ml.delivery.workbench import Bench
@@ -146,7 +146,7 @@ def _tell(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
 # ---------------------------------------------------------------- smoke rows
 
 
-def smoke(bench: Bench, service: Service, score: Callable[..., object] = scoring.predict) -> int:
+def smoke(bench: Bench, service: Service, score: Callable[..., object] = predicting.predict) -> int:
     """How many rows the service answered exactly as the model predicts them. Raises :class:`Fault` at the first doubt."""
     facts = metadata(service)
     if facts.get("sha256") != bench.wanted.sha256:
@@ -245,7 +245,7 @@ def _scored(bench: Bench, table: pa.Table, score: Callable[..., object]) -> pa.T
         table.num_rows,
         output,
         wanted.revision,
-        scoring.SECONDS,
+        predicting.SECONDS,
     )
     return pq.read_table(output)
 

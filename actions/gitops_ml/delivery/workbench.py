@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitops_ml import shell
-from gitops_ml.build import score as scoring
+from gitops_ml.build import predicting
 from gitops_ml.build.environment import last_lines, python_of, scrubbed
 from gitops_ml.build.seal import TEST_ROWS, sha256_of
 from gitops_ml.build.workshop import fresh, settings
@@ -54,7 +54,7 @@ class Bench:
 
     @property
     def package(self) -> str:
-        return scoring.package(self.project)
+        return predicting.package(self.project)
 
 
 @contextlib.contextmanager
@@ -124,7 +124,7 @@ def environment(project: Path, install: Sequence[str] | None = None) -> str:
     if install:
         # Not the Python of whoever runs us: its folder on PATH would be taken for the project's.
         env = scrubbed(python_of(project))
-        code, words, _ = scoring.execute(list(install), project, env, SECONDS)
+        code, words, _ = predicting.execute(list(install), project, env, SECONDS)
         if code:
             raise Fault(f"its serving environment could not be made:\n{last_lines(words, 6)}")
     return python_of(project)

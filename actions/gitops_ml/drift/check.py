@@ -205,7 +205,7 @@ def _predictions(
     """Both tables with the model's answers as a column, and of what kind they are; or why there are none."""
     import pandas as pd
 
-    from gitops_ml.build.score import install_for, predict
+    from gitops_ml.build.predicting import install_for, predict
 
     frames = (files[REFERENCE], files[CURRENT])
     kind: compare.Kind = "number"

@@ -15,10 +15,11 @@ import numpy as np
 
 from gitops_ml import shell
 from gitops_ml.build import lock as locks
+from gitops_ml.build import predicting
 from gitops_ml.build import run as building
-from gitops_ml.build import score as scoring
 from gitops_ml.build.again import cloned, compared, lay_inputs, rebuilt
 from gitops_ml.build.environment import python_of
+from gitops_ml.build.further import without_target
 from gitops_ml.build.released import MODEL
 from gitops_ml.build.seal import TEST_ROWS, TRAINING, sha256_of
 from gitops_ml.build.trees import Side, commit_of, related
@@ -133,7 +134,9 @@ def _python(root: Path, project: Path, commit: str, install: Sequence[str] | Non
     if shell.ask_git(root, "diff", "--quiet", commit, "--", *ENVIRONMENT) is not None:
         return python_of(root)
     frozen = ["--frozen"] if (project / "uv.lock").is_file() else []
-    return scoring.install_for(project, [*INSTALL, *frozen] if install is None else install, scoring.SECONDS)
+    return predicting.install_for(
+        project, [*INSTALL, *frozen] if install is None else install, predicting.SECONDS
+    )
 
 
 def _inputs(
@@ -159,11 +162,11 @@ def _gap(
         path.parent.mkdir()
         shutil.copyfile(source, path)
     rows = scratch / "rows.parquet"
-    count = scoring._without_target(_stored(root, lock, TEST_ROWS), rows, [project])
+    count = without_target(_stored(root, lock, TEST_ROWS), rows, [project])
     there = os.pathsep.join(filter(None, [str(project / "src"), os.environ.get("PYTHONPATH")]))
     for who, model in models.items():
-        scoring.predict(
-            project, python, model, sha256_of(model), rows, count, scratch / f"{who}.parquet", commit, scoring.SECONDS,
+        predicting.predict(
+            project, python, model, sha256_of(model), rows, count, scratch / f"{who}.parquet", commit, predicting.SECONDS,
             {"PYTHONPATH": there},
         )  # fmt: skip
     return compare(scratch / "ours.parquet", scratch / "theirs.parquet")

@@ -15,6 +15,7 @@ from gitops_ml.build import run as building
 from gitops_ml.build import score as scoring
 from gitops_ml.build import trees
 from gitops_ml.build.environment import dvc_of, python_of
+from gitops_ml.build.predicting import SECONDS, install_for
 from gitops_ml.build.workshop import fresh
 from gitops_ml.contracts.plan import Plan
 from gitops_ml.errors import Fault
@@ -188,7 +189,7 @@ class _Run:
         if not self.sync:
             return python_of(self.root)
         if not (self.project / ".venv").exists():
-            scoring.install_for(self.project, SYNC, scoring.SECONDS)
+            install_for(self.project, SYNC, SECONDS)
         return python_of(self.project)
 
     def _lend_environment(self) -> Sequence[str]:

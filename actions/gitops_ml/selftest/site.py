@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from gitops_ml.adopt.yaml_text import edited
 from gitops_ml.build import pipeline as pipelines
-from gitops_ml.build.score import package
+from gitops_ml.build.predicting import package
 from gitops_ml.contracts.base import write_text
 from gitops_ml.contracts.evaluation import Evaluation
 from gitops_ml.contracts.params import ParamsFile
