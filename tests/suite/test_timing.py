@@ -104,6 +104,29 @@ def test_equal_models_are_never_called_slow_and_a_slow_one_is(rows: Path) -> Non
     assert [check.outcome for check in checks if "latency" in check.id] == ["fail", "fail"]
 
 
+UNLUCKY = """\
+lives = int(open("lives").read()) + 1 if os.path.exists("lives") else 1
+open("lives", "w").write(str(lives))
+"""
+
+
+def test_a_process_that_is_unlucky_for_all_its_life_is_asked_in_a_second_one(rows: Path) -> None:
+    unlucky = player(rows.parent, "new", "time.sleep(0.02 if lives == 1 else 0)", first=UNLUCKY)
+    old = player(rows.parent, "old")
+    found = asked(rows, unlucky, old)
+    assert (rows.parent / "lives").read_text() == "2" and found.rounds == 2 and found.missing == {}
+    assert not [check for check in judged(Budgets(), found, None) if check.outcome == "fail"], found
+
+
+def test_a_second_life_makes_no_slow_model_quick_and_a_quick_one_has_none(rows: Path) -> None:
+    slow, old = player(rows.parent, "slow", "time.sleep(0.02)", first=UNLUCKY), player(rows.parent, "old")
+    found = asked(rows, slow, old)
+    assert found.rounds == 2
+    assert [c.outcome for c in judged(Budgets(), found, None) if "latency" in c.id] == ["fail", "fail"]
+    (rows.parent / "desk").rename(rows.parent / "before")
+    assert asked(rows, old, slow).rounds == 1, "only a slow challenger is asked again"
+
+
 def test_memory_is_of_the_process_and_not_of_whoever_started_it(rows: Path) -> None:
     ballast = bytearray(os.urandom(1) * 300_000_000)  # a fork would begin with it
     large = player(rows.parent, "large", first="held = bytearray(b'x' * 200_000_000)")

@@ -25,6 +25,8 @@ BATCH = 10_000
 """Rows of a batch: the first of the test rows."""
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Threads of OpenMP wait without spinning: on a busy machine that made answers fifty times slower, and no two alike."""
+AGAIN = 1.5
+"""Where the challenger's quickest answers take so many times the champion's, both are started and asked once more."""
 AGREE = 0.99
 """Of the answers, so many must be the predictions that were sealed; some flip where scores tie."""
 
@@ -64,8 +66,28 @@ def measured(
 ) -> Timings:
     """Ask the challenger, and the champion if there is one, for the ``rows`` (Parquet, no target). Raises nothing.
 
-    ``desk``: a folder for tables and answers.
+    A challenger that seems slow is asked in a second life of both processes, and the kinder answer counts: on a busy machine
+    a process can be unlucky for as long as it lives, and noise never makes a slow model quick. ``desk``: a folder for
+    tables and answers.
     """
+    first = _once(players, rows, desk, one_row, many, load)
+    if first.missing or max(map(_slower, (first.one_row, first.batch))) < AGAIN:
+        return first
+    second = _once(players, rows, desk, one_row, many, load)
+    if second.missing:
+        return first
+    return first.model_copy(
+        update={
+            "one_row": _kinder(first.one_row, second.one_row),
+            "batch": _kinder(first.batch, second.batch),
+            "rounds": 2,
+        }
+    )
+
+
+def _once(
+    players: Mapping[Who, Ready], rows: Path, desk: Path, one_row: Plan, many: Plan, load: float
+) -> Timings:
     found = _Found()
     try:
         _measure(players, rows, desk, one_row, many, load, found)
@@ -80,6 +102,21 @@ def measured(
         peak_bytes=found.peaks,
         missing=found.missing,
     )
+
+
+def _slower(asks: Asks | None) -> float:
+    """How many times the champion's the challenger's quickest tenth took; 0 where there is nothing to compare."""
+    if asks is None or asks.champion is None or asks.late == "champion":
+        return 0.0
+    own, other = (sorted(times[asks.warm :]) for times in (asks.challenger, asks.champion))
+    return own[len(own) // 10] / max(other[len(other) // 10], 1e-9)
+
+
+def _kinder(first: Asks | None, second: Asks | None) -> Asks | None:
+    """The one in which the challenger was less slow; an answer that never came is no kinder one."""
+    if first is None or second is None:
+        return first or second
+    return min(first, second, key=lambda asks: (asks.late is not None, _slower(asks)))
 
 
 class _Found:

@@ -41,4 +41,9 @@ class Timings(Contract):
     one_row: Asks | None = Field(description="Asked for one row; null: see missing")
     batch: Asks | None = Field(description="Asked for many rows at once; null: see missing")
     peak_bytes: dict[Who, int] = Field(description="Most memory that the asked process held; who is known")
+    rounds: int = Field(
+        default=1,
+        ge=1,
+        description="How often both were started: a second time where the challenger seemed slow; the kinder answer counts",
+    )
     missing: dict[Who, str] = Field(description="Why nothing, or not all, was measured; empty: all was")
