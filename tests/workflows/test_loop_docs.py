@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -20,7 +21,12 @@ def run(world: World, script: str) -> str:
     tools = world.folder / "tools"
     tools.mkdir(exist_ok=True)
     uv = tools / "uv"
-    uv.write_text(f'#!/bin/sh\nshift\nname="$1"\nshift\nexec "{world.seed_environment}/bin/$name" "$@"\n')
+    real = shutil.which("uv")
+    assert real is not None
+    uv.write_text(
+        f'#!/bin/sh\n[ "$1" = run ] || exec "{real}" "$@"\n'
+        f'shift\nname="$1"\nshift\nexec "{world.seed_environment}/bin/$name" "$@"\n'
+    )
     uv.chmod(0o755)
     environment = clean_environment(world.folder / "home") | {
         "PATH": f"{tools}:{os.environ['PATH']}",
