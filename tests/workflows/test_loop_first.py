@@ -78,6 +78,7 @@ def newer_rows(project: Path, rows: int = 30, seed: int = 3) -> None:
     table.write_text("\n".join([head, *lines]) + "\n", "utf-8")
 
 
+@pytest.mark.full
 def test_data_code_and_params_together_and_a_second_round_that_changes_nothing(world: World) -> None:
     def change(project: Path) -> None:
         newer_rows(project)

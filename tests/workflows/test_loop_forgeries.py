@@ -185,6 +185,7 @@ def test_a_commit_that_is_checked_out_finds_what_its_branchs_people_pushed(
 # ---------------------------------------------------------------- artifacts
 
 
+@pytest.mark.full
 def test_an_artifact_that_was_swapped_between_jobs_is_refused(world: World) -> None:
     """The other artifacts are sound ones, of the release that serves: only the digest in the job output tells."""
     artifacts = world.forge.folder / "artifacts"

@@ -60,9 +60,10 @@ def plain(text: str, repo: Repo) -> str:
         r"(?m)^\| [\w' ]+ latency, one row \|.*\n",
         r"(?m)^\| \S+ \| `budget/(?:latency|latency-batch|memory|training)` \|.*\n",
         r"(?s)<details><summary>Time and memory .*?</details>\n+",
-        r"(?m)^- \*\*Note:\*\* [^\n]* \((?:p95|median|quickest)\): [^\n]*\n+",
+        r"(?m)^- \*\*Note:\*\* [^\n]* \((?:p95|median|quickest)\): [^\n]*\n",
     ):
         text = re.sub(measured, "", text)
+    text = re.sub(r"\n{3,}", "\n\n", text)
     text = re.sub(r"\bAll \d+ checks pass\b", "All checks pass", text)
     return re.sub(r" in \d+ s\b", " in some s", text)
 
