@@ -96,11 +96,13 @@ def test_equal_models_are_never_called_slow_and_a_slow_one_is(rows: Path) -> Non
         again = rows.parent / str(turn)
         again.mkdir()
         (again / "rows.parquet").write_bytes(rows.read_bytes())
-        found = asked(again / "rows.parquet", player(again, "new"), player(again, "old"))
+        # Some milliseconds each, as models take: of microseconds a busy machine makes any ratio.
+        work = "time.sleep(0.005)"
+        found = asked(again / "rows.parquet", player(again, "new", work), player(again, "old", work))
         outcomes = {check.id: check.outcome for check in judged(Budgets(), found, None)}
         assert "fail" not in outcomes.values(), (outcomes, found)
-    slow = player(rows.parent, "slow", "time.sleep(0.02)")
-    checks = judged(Budgets(), asked(rows, slow, player(rows.parent, "old")), None)
+    slow = player(rows.parent, "slow", "time.sleep(0.03)")
+    checks = judged(Budgets(), asked(rows, slow, player(rows.parent, "old", "time.sleep(0.005)")), None)
     assert [check.outcome for check in checks if "latency" in check.id] == ["fail", "fail"]
 
 
@@ -115,7 +117,8 @@ def test_a_process_that_is_unlucky_for_all_its_life_is_asked_in_a_second_one(row
     old = player(rows.parent, "old")
     found = asked(rows, unlucky, old)
     assert (rows.parent / "lives").read_text() == "2" and found.rounds == 2 and found.missing == {}
-    assert not [check for check in judged(Budgets(), found, None) if check.outcome == "fail"], found
+    for asks in (found.one_row, found.batch):
+        assert asks is not None and min(asks.challenger) < 0.01, "what counts is of the second life"
 
 
 def test_a_second_life_makes_no_slow_model_quick_and_a_quick_one_has_none(rows: Path) -> None:
