@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.tools.apt import NotInstalled, install
 from websockets.sync.client import ClientConnection, connect
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -42,11 +43,10 @@ def find() -> str:
     """The path of a browser. Under CI one is installed if there is none. Raises :class:`NoBrowser`."""
     found = _which()
     if found is None and os.environ.get("CI"):
-        root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
-        for step in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
-            done = subprocess.run([*root, "apt-get", *step], capture_output=True, text=True)
-            if done.returncode:
-                raise NoBrowser(f"{WHY}\n{done.stderr[-2000:]}")
+        try:
+            install("chromium")
+        except NotInstalled as wrong:
+            raise NoBrowser(f"{WHY}\n{wrong}") from None
         found = _which()
     if found is None:
         raise NoBrowser(WHY)
