@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.suite.judged import Folders, evidence
+from tests.suite.judged import COMMIT, Folders, evidence, pair
 from tests.tools.apt import install
 
 from gitops_ml.contracts.policy import PolicyFile
-from gitops_ml.gate.evidence import Evidence
+from gitops_ml.contracts.verdict import Side
+from gitops_ml.gate.evidence import Evidence, Player, Shuffled
+from gitops_ml.gate.gold_rows import GoldSet, Who
 from gitops_ml.gate.judge import judge
 from gitops_ml.gate.quality import MANY
 from gitops_ml.gate.read import gather
@@ -55,8 +57,13 @@ def full(kind: str, n: int = 900, clustered: bool = False, named: bool = False) 
         "slices_cross": [["plan", "age"]],
         "flips": {"limit": 0.5},
         "fairness": {"attributes": ["sex"]},
+        "baseline": {"version": "v0.9.0"},
+        "gold": {"table": "data/gold.parquet", "floor": 0.1},
+        "leakage": {"shuffled_target": True},
+        "reuse": {"limit": 5},
+        "budgets": {"bytes": 1_000_000},
     }
-    made = replace(evidence(kind, n), columns=columns)
+    made = replace(evidence(kind, n), columns=columns, **beside(kind, n, clustered))
     made = replace(
         made, policy=PolicyFile.parse({"version": 1, "environments": ["production"], **policy}, "policy")
     )
@@ -66,10 +73,28 @@ def full(kind: str, n: int = 900, clustered: bool = False, named: bool = False) 
         table.iloc[:100] = table.iloc[[0] * 100].to_numpy()
     made = replace(
         made,
+        challenger=replace(made.challenger, size=900_000),
         groups=pd.Series(draw.integers(0, n // 5, n)) if clustered else None,
         ids=pd.Series([f"c{k:06d}" for k in draw.permutation(n)]) if named else None,
     )
     return consistent(made, kind)
+
+
+def beside(kind: str, n: int, clustered: bool) -> dict[str, Any]:
+    """What is judged beside champion and challenger: a baseline, a gold set, models of a shuffled target."""
+    _, oldest, _ = pair(kind, n, 7)
+    truth, old, new = pair(kind, 400, 8)
+    side = Side(version="v0.9.0", revision=COMMIT, sha256="5a" * 32, predictions="5b" * 32)
+    said: dict[Who, pd.DataFrame] = {"champion": old, "challenger": new}
+    groups = pd.Series(np.arange(400) // 4) if clustered else None
+    gold = GoldSet("data/gold.parquet", "9a" * 32, truth, groups, said, {"champion": "9b" * 32}, left_out=3)
+    shuffled = tuple(pair(kind, n, 20 + seed)[1] for seed in range(5))
+    return {
+        "baseline": Player(side, oldest),
+        "gold": gold,
+        "shuffled": Shuffled(1, shuffled),
+        "reused": 3,
+    }
 
 
 def consistent(made: Evidence, kind: str) -> Evidence:
@@ -90,9 +115,23 @@ def reordered(given: Evidence, rows: Any, turn: bool = False) -> Evidence:
         frame = frame.iloc[rows].reset_index(drop=True)
         return frame[frame.columns[::-1]] if turn and isinstance(frame, pd.DataFrame) else frame
 
-    assert given.champion is not None
+    assert given.champion is not None and given.baseline and given.gold and given.shuffled
+    golden = np.random.default_rng(11).permutation(len(given.gold.truth))  # type: ignore[arg-type]
+    gold = given.gold
+
+    def regold(frame: Any) -> Any:
+        return None if frame is None else frame.iloc[golden].reset_index(drop=True)
+
     return replace(
         given,
+        baseline=replace(given.baseline, predictions=taken(given.baseline.predictions)),
+        shuffled=replace(given.shuffled, predictions=tuple(taken(one) for one in given.shuffled.predictions)),
+        gold=replace(
+            gold,
+            truth=regold(gold.truth),
+            groups=regold(gold.groups),
+            predictions={who: regold(said) for who, said in gold.predictions.items()},
+        ),
         truth=taken(given.truth),
         groups=taken(given.groups),
         columns=taken(given.columns),
@@ -113,6 +152,11 @@ def test_neither_the_order_of_rows_nor_of_columns_matters(kind: str, clustered: 
         "secondary",
         "slices",
         "fairness",
+        "baseline",
+        "gold",
+        "leakage",
+        "reuse",
+        "budget",
     }
     orders = [np.arange(n)[::-1], np.argsort(given.truth.to_numpy(), kind="stable")]
     orders += [np.random.default_rng(seed).permutation(n) for seed in range(2)]

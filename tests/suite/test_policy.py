@@ -31,6 +31,7 @@ FULL: dict[str, Any] = {
     "quality": {"repeats": 200, "secondary": {"accuracy": {"margin": 0.1}}},
     "slices": [{"column": "contract"}],
     "fairness": {"attributes": ["contract"]},
+    "baseline": {"version": "v1.0.0"},
     "gold": {"table": "data/gold.parquet", "floor": 0.1},
     "reuse": {"limit": 20},
     "reproduction": {"share": 0.1},

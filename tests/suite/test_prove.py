@@ -373,9 +373,7 @@ def test_a_tag_without_a_digest_and_lost_bytes_cannot_be_computed(story: Story) 
         answer.word == "unknown" and "its champion of then, v1.0.0, cannot be scored any more" in answer.why
     )
     assert "not in the store" in answer.why
-    assert (
-        answer.champion_lost and prove._of_verdict(Release("v1.1.0", "churn@v1.1.0", "0" * 40), answer) == []
-    )
+    assert answer.rival_lost and prove._of_verdict(Release("v1.1.0", "churn@v1.1.0", "0" * 40), answer) == []
 
 
 def test_an_override_is_honoured_by_the_day_of_the_tag(empty: Story) -> None:

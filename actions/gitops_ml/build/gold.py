@@ -15,18 +15,16 @@ from pathlib import Path
 from gitops_ml import shell
 from gitops_ml.build import lock as locks
 from gitops_ml.build import pipeline as pipelines
-from gitops_ml.build import trees
 from gitops_ml.build.derived import inside, protected
 from gitops_ml.build.environment import last_lines
+from gitops_ml.build.rules import POLICY, rules_of
 from gitops_ml.build.seal import read_plainly, sha256_of
 from gitops_ml.build.workshop import fresh
-from gitops_ml.contracts.policy import PolicyFile
 from gitops_ml.contracts.scores import GoldTable
 from gitops_ml.errors import Fault
 
 NAME = "gold"
 """Under which its predictions stand among further rows."""
-POLICY = "policy.yaml"
 FILE = "gold.parquet"
 """Its copy in the folder of scores."""
 Pull = Callable[..., object]
@@ -49,16 +47,8 @@ class Brought:
 
 
 def brought(head: Path, base: Path, desk: Path, pull: Pull) -> Brought | None:
-    """The gold set that the judge's policy names, in the folder ``desk``; None: it names none.
-
-    The policy is that of ``base``; where a commit of main itself is scored (one folder for both), main's before it.
-    """
-    revision = "HEAD"
-    if head.resolve() == base.resolve():
-        from gitops_ml.delivery.judgement import policy_revision
-
-        revision = policy_revision(base, trees.commit_of(base, "HEAD"))
-    policy = _policy(base, revision)
+    """The gold set that the judge's policy names, in the folder ``desk``; None: it names none."""
+    revision, policy = rules_of(head, base)
     if policy is None or policy.gold.table is None:
         return None
     table, tree = policy.gold.table, desk / "gold-tree"
@@ -169,13 +159,6 @@ def _reads(deps: Collection[str], table: str) -> bool:
 def md5_of(content: bytes) -> str:
     """As DVC computes it."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
-def _policy(base: Path, revision: str) -> PolicyFile | None:
-    from gitops_ml.delivery import tree
-
-    content = tree.plain(base, revision, POLICY)
-    return None if content is None else PolicyFile.parse(content, f"{POLICY} of {revision[:12]}")
 
 
 def _readable(path: Path) -> None:

@@ -40,13 +40,13 @@ class Released:
 
 @contextlib.contextmanager
 def released(
-    base: Path, named: Named, desk: Path, pull: Pull, more: Sequence[str] = ()
+    base: Path, named: Named, desk: Path, pull: Pull, more: Sequence[str] = (), place: str = "champion"
 ) -> Iterator[Released]:
-    """The release in a folder of ``desk``, with its model and the outs ``more``. Its environment is not made yet.
+    """The release in the folder ``place`` of ``desk``, with its model and the outs ``more``. It has no environment yet.
 
     Raises :class:`Fault` where the commit or the bytes are not to be had, or are others than the release names.
     """
-    tree = desk / "champion"
+    tree = desk / place
     try:
         trees.commit_of(base, named.revision)
         shell.git(base, "worktree", "add", "--quiet", "--detach", "--force", str(tree), named.revision)

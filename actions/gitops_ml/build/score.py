@@ -1,4 +1,4 @@
-"""Champion and challenger predict the same rows, each by its own code in its own environment, without seeing the target."""
+"""Champion, baseline and challenger predict the same rows, each by its own code and environment, without seeing the target."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gitops_ml.build import gold as gold_set
-from gitops_ml.build.environment import last_lines, python_of
-from gitops_ml.build.further import Extra, extra_rows, without_target
-from gitops_ml.build.predicting import SECONDS, command, execute, install_for, predict
-from gitops_ml.build.released import Named, released
+from gitops_ml.build.environment import python_of
+from gitops_ml.build.further import extra_rows, without_target
+from gitops_ml.build.predicting import SECONDS, command, execute, predict
+from gitops_ml.build.released import Named
+from gitops_ml.build.rivals import Asking, baseline
+from gitops_ml.build.rivals import ask as ask_release
 from gitops_ml.build.run import Pull, _storage_pull
 from gitops_ml.build.seal import object_path, sha256_of
 from gitops_ml.build.sealed import model_file, opened
 from gitops_ml.build.timing import Ready, measured
 from gitops_ml.build.workshop import fresh
 from gitops_ml.contracts.candidate import Candidate
-from gitops_ml.contracts.scores import Champion, Scores
+from gitops_ml.contracts.scores import Scores
 from gitops_ml.contracts.timings import Timings, Who
 from gitops_ml.errors import Fault
 
@@ -59,7 +60,7 @@ def score(
     ``base``: a checkout of the base branch with its tags; it says who the champion is. What keeps the champion from
     predicting is written down, for the judge to weigh; what keeps the challenger from it is a :class:`Fault`.
     ``also``: further sets of rows, by name; both predict those of them that the candidate was not trained on, and what
-    keeps them from it is written down; so is the gold set, where policy.yaml names one. ``install``: the command that
+    keeps them from it is written down; so is the gold set, where policy.yaml names one, and so is its baseline. ``install``: the command that
     makes a champion's environment (default: uv sync). ``measure``: in the end, ask both in turn with a clock (see
     :mod:`gitops_ml.build.timing`).
     """
@@ -82,15 +83,13 @@ def score(
             ]
             # The champion first: what runs afterwards is the pull request's code.
             named = (find or functools.partial(_find, sealed))(base, "HEAD")
-            output = partial / "champion.parquet"
+            asking = Asking(base, desk, rows, count, partial, pull or _storage_pull, install, seconds, kept)
+            first = ask_release(asking, named, "champion", extras) if named else None
+            champion = None if first is None else first.champion
+            reference = baseline(asking, head, champion)
             players: dict[Who, Ready] = {}
-            champion = (
-                _champion(
-                    base, named, desk, rows, count, output, pull, install, seconds, extras, kept, players
-                )
-                if named
-                else None
-            )
+            if first is not None and first.ready is not None:
+                players["champion"] = first.ready
             if not measure:
                 kept.close()
             model = desk / "candidate" / "model.skops"
@@ -131,7 +130,8 @@ def score(
                 said = partial / challenger.file
                 players["challenger"] = Ready(command(head, own, model, sealed.model.sha256), head, own, said)
                 timings = measured(players, rows, desk)
-        theirs = [champion.scored if champion else None, *(extra.champion for extra in extras)]
+        others = [champion, reference and reference.release]
+        theirs = [*(one.scored for one in others if one), *(extra.champion for extra in extras)]
         for scored in filter(None, theirs):
             if sha256_of(partial / scored.file) != scored.sha256:
                 raise Fault(
@@ -151,6 +151,7 @@ def score(
             shuffled=shuffles,
             timings=None if timings is None else sha256_of(partial / TIMINGS),
             gold=golden,
+            baseline=reference,
         )
         if manifest != (digest or manifest):
             raise Fault("the candidate changed while its code ran. Look at that code.")
@@ -162,43 +163,6 @@ def score(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return result
-
-
-def _champion(
-    base: Path,
-    named: Named,
-    desk: Path,
-    rows: Path,
-    count: int,
-    output: Path,
-    pull: Pull | None,
-    install: Sequence[str] | None,
-    seconds: float,
-    extras: Sequence[Extra],
-    kept: contextlib.ExitStack,
-    players: dict[Who, Ready],
-) -> Champion:
-    """The champion's predictions, or why there are none. Its tree, bytes and environment stay as long as ``kept`` is open.
-
-    ``players``: it is put among those that can be asked again.
-    """
-    facts: dict[str, Any] = {"version": named.version, "revision": named.revision, "sha256": named.sha256}
-    try:
-        found = kept.enter_context(released(base, named, desk, pull or _storage_pull))
-        facts["size"] = found.model.stat().st_size
-        python = install_for(found.project, install, seconds)
-        scored = predict(
-            found.project, python, found.model, named.sha256, rows, count, output, named.revision, seconds
-        )
-        asked = command(found.project, python, found.model, named.sha256)
-        players["champion"] = Ready(asked, found.project, python, output)
-        for extra in extras:
-            ask = functools.partial(predict, found.project, python, found.model, named.sha256)
-            extra.champion = extra.asked(ask, output.parent, "champion", named.revision, seconds)
-        return Champion.parse({**facts, "scored": scored.model_dump(), "error": None}, "scores")
-    except (Fault, OSError) as wrong:
-        output.unlink(missing_ok=True)
-        return Champion.parse({**facts, "scored": None, "error": last_lines(str(wrong), 8)[:2000]}, "scores")
 
 
 def _find(sealed: Candidate, base: Path, revision: str) -> Named | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitops_ml import shell
 from gitops_ml.errors import Fault
+
+if TYPE_CHECKING:
+    from gitops_ml.contracts.scores import Baseline
 
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -67,6 +71,8 @@ def score(
         click.echo(f"champion   {found.champion.version} could not be scored: {reason}")
     else:
         click.echo(f"champion   {found.champion.version}, {found.champion.scored.seconds:.1f} s")
+    if found.baseline is not None:
+        click.echo(f"baseline   {found.baseline.version}{_trouble(found.baseline)}")
     for one in found.also:
         click.echo(
             f"{one.name:<10} {one.rows:,} rows" + (f": {one.error.splitlines()[0]}" if one.error else "")
@@ -75,3 +81,9 @@ def score(
         click.echo(f"gold       {found.gold.error.splitlines()[0]}")
     click.echo(f"digest     {result.digest}")
     outputs(digest=result.digest)
+
+
+def _trouble(baseline: Baseline) -> str:
+    release = baseline.release
+    why = baseline.error if release is None else release.error
+    return "" if why is None else f" could not be scored: {why.splitlines()[0]}"

@@ -1,4 +1,4 @@
-"""Parts of policy.yaml that are off until a team asks for them: a gold set, a limit on reuse, a second build."""
+"""Parts of policy.yaml that are off until a team asks for them: a baseline, a gold set, a limit on reuse, a second build."""
 
 from __future__ import annotations
 
@@ -7,7 +7,21 @@ from pathlib import PurePosixPath
 from pydantic import Field, field_validator
 
 from gitops_ml.contracts.base import Contract
+from gitops_ml.contracts.pointer import Version
 from gitops_ml.contracts.verdict import Severity
+
+
+class Baseline(Contract):
+    """A release that people approved, and below which no model may sink, however small the steps."""
+
+    version: Version | None = Field(
+        default=None,
+        description="Of the release, such as v1.0.0; null: each model is compared with the last alone",
+    )
+    margin: float | None = Field(
+        default=None, gt=0, description="How much worse than it is still not worse; null: as for quality"
+    )
+    severity: Severity = Field(default="block", description="What it means to be worse than it")
 
 
 class Gold(Contract):

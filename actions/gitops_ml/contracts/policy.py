@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from gitops_ml.contracts.asked import Gold, Reproduction, Reuse
+from gitops_ml.contracts.asked import Baseline, Gold, Reproduction, Reuse
 from gitops_ml.contracts.base import Contract
 from gitops_ml.contracts.data_policy import Data, Leakage
 from gitops_ml.contracts.evaluation import Kind
@@ -270,6 +270,9 @@ class PolicyFile(Contract):
     quality: Quality = Field(default=Quality(), description="Champion against challenger")
     floors: dict[str, float] = Field(
         default={}, description="Metric of reports/metrics.json -> the least it must reach"
+    )
+    baseline: Baseline = Field(
+        default=Baseline(), description="A release to stay as good as; off until a version is named"
     )
     drift: Drift = Field(
         default=Drift(), description="Today's rows against those the serving model was tested on"

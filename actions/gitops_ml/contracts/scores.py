@@ -23,7 +23,7 @@ class Scored(Contract):
 
 
 class Champion(Contract):
-    """The model to beat: what the first environment's pointer names; else the newest release."""
+    """A released model that was asked the same rows: the model to beat, or the baseline."""
 
     version: Version = Field(description="Its release")
     revision: Revision = Field(description="The tagged commit")
@@ -31,6 +31,14 @@ class Champion(Contract):
     scored: Scored | None = Field(description="Its predictions; null: it could not be scored on these rows")
     error: str | None = Field(description="Why it could not be scored; null: it was")
     size: int | None = Field(default=None, ge=0, description="Of its bytes; null: they are not to be had")
+
+
+class Baseline(Contract):
+    """The release that the base branch's policy.yaml names, below which no model may sink."""
+
+    version: Version = Field(description="As policy.yaml names it")
+    release: Champion | None = Field(description="What it said; null: there is no such release, see error")
+    error: str | None = Field(description="Why there is none; null: there is one")
 
 
 class Also(Contract):
@@ -70,7 +78,9 @@ class Scores(Contract):
     candidate: Sha256 = Field(description="Of the candidate's manifest.json")
     test_rows: Sha256 = Field(description="Of the file of test rows")
     challenger: Scored = Field(description="The candidate's predictions")
-    champion: Champion | None = Field(description="Null: nothing was released yet (first model)")
+    champion: Champion | None = Field(
+        description="What the first environment's pointer names, else the newest release; null: nothing was released yet"
+    )
     also: list[Also] = Field(default=[], description="Further sets of rows, each by name")
     shuffled: Shuffled | None = Field(
         default=None, description="Models of a shuffled target; null: policy.yaml does not ask for them"
@@ -79,3 +89,4 @@ class Scores(Contract):
         default=None, description="Of timings.json beside this file; null: nothing was measured"
     )
     gold: GoldTable | None = Field(default=None, description="The gold set; null: policy.yaml names none")
+    baseline: Baseline | None = Field(default=None, description="Null: policy.yaml names no baseline")

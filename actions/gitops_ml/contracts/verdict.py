@@ -47,6 +47,9 @@ class Inputs(Contract):
     lock: Revision = Field(description="Blob id of the challenger's dvc.lock")
     suite: str = Field(description="Version of gitops-ml that judged")
     gold: GoldRows | None = Field(default=None, description="The gold set; null: none was judged on")
+    baseline: Side | None = Field(
+        default=None, description="The release not to sink below; null: none was compared with"
+    )
 
 
 class Check(Contract):
@@ -82,11 +85,12 @@ class Verdict(Contract):
     def digest(self) -> str:
         """sha256 (hex) of the canonical JSON: sorted keys, no blanks, UTF-8.
 
-        A gold set that did not take part is left out: verdicts of before there were any keep their digest.
+        A gold set or a baseline that did not take part is left out: verdicts of before there were any keep their digest.
         """
         said = self.model_dump(mode="json")
-        if self.inputs.gold is None:
-            del said["inputs"]["gold"]
+        for name in ("gold", "baseline"):
+            if said["inputs"][name] is None:
+                del said["inputs"][name]
         content = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 

@@ -149,7 +149,7 @@ def _of_verdict(release: Release, answer: Answer | None) -> list[str]:
     # says nothing against this version. A way back must not be closed by what became of a third one.
     return (
         []
-        if answer.other_suite or answer.champion_lost
+        if answer.other_suite or answer.rival_lost
         else [f"the verdict of {release.version} cannot be computed again: {answer.why}"]
     )
 

@@ -17,7 +17,7 @@ from gitops_ml import __version__, shell
 from gitops_ml.build import run as building
 from gitops_ml.build import score as scoring
 from gitops_ml.contracts.overrides import OverridesFile
-from gitops_ml.contracts.verdict import Verdict
+from gitops_ml.contracts.verdict import Side, Verdict
 from gitops_ml.delivery import tree
 from gitops_ml.delivery.judgement import Built, Case, brought, by_the_gate, policy_revision
 from gitops_ml.delivery.releases import Release, recorded
@@ -42,7 +42,7 @@ class Answer:
     found: str | None = None
     differs: tuple[str, ...] = ()
     other_suite: bool = False
-    champion_lost: bool = False
+    rival_lost: bool = False
 
 
 def verify(
@@ -79,10 +79,10 @@ def verify(
         return Answer("unknown", _one_line(str(wrong)), expected, other_suite=other)
     assert found is not None
     said = _published(release, expected, published)
-    lost = _champion_lost(found, said)
+    lost = _lost(found, said)
     if lost is not None:
         other = suite is not None and suite != __version__
-        return Answer("unknown", lost, expected, found.digest(), other_suite=other, champion_lost=True)
+        return Answer("unknown", lost, expected, found.digest(), other_suite=other, rival_lost=True)
     suite = said.inputs.suite if said is not None else suite
     if suite is not None and suite != __version__:
         return _by_other_suite(root, release, found, said, expected, suite)
@@ -102,17 +102,21 @@ def verify(
     return Answer("differs", "another verdict comes out", expected, found.digest(), listed)
 
 
-def _champion_lost(found: Verdict, said: Verdict | None) -> str | None:
-    """Why the model to beat cannot be scored any more, if that is so now and was not then."""
-    champion, then = found.inputs.champion, None if said is None else said.inputs.champion
-    if (
-        champion is None
-        or champion.predictions is not None
-        or (then is not None and then.predictions is None)
-    ):
-        return None
-    why = next((check.reason for check in found.checks if check.id == "champion/scored"), "")
-    return _one_line(f"its champion of then, {champion.version}, cannot be scored any more: {why}")
+def _lost(found: Verdict, said: Verdict | None) -> str | None:
+    """Why a released model that took part cannot be scored any more, if that is so now and was not then."""
+    for part, check in (("champion", "champion/scored"), ("baseline", "baseline/")):
+        side: Side | None = getattr(found.inputs, part)
+        then: Side | None = None if said is None else getattr(said.inputs, part)
+        named = then or side
+        if (
+            named is None
+            or (side and side.predictions)
+            or (said is not None and not (then and then.predictions))
+        ):
+            continue
+        why = next((one.reason for one in found.checks if one.id.startswith(check)), "")
+        return _one_line(f"its {part} of then, {named.version}, cannot be scored any more: {why}")
+    return None
 
 
 def _by_other_suite(

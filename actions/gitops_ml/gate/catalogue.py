@@ -70,6 +70,12 @@ CATALOGUE: tuple[Entry, ...] = (
         lambda policy, schema: [f"quality/{PRIMARY[schema.kind]}"],
     ),
     Entry(
+        "baseline/<primary>", "is it as good as a release that people chose?", ("baseline",),
+        lambda policy: policy.baseline.severity,
+        lambda policy, schema: [f"baseline/{PRIMARY[schema.kind]}"] if policy.baseline.version else [],
+        on="baseline: {version: v1.0.0}", stop="baseline: {severity: block}",
+    ),
+    Entry(
         "secondary/<metric>", "is it not worse by other metrics?", ("quality.secondary",), _is("block"),
         lambda policy, schema: [f"secondary/{name}" for name in policy.quality.secondary],
         on="quality: {secondary: {<secondary>: {margin: 0.05}}}",

@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gitops_ml.contracts.verdict import Outcome
+from gitops_ml.contracts.verdict import Outcome, Severity
 
 Word = Literal["improved", "no measurable change", "worse within margin", "regression", "cannot tell"]
 
@@ -47,6 +47,11 @@ def decide(estimate: float, low: float | None, high: float | None, margin: float
     if high < 0 and estimate < -margin:
         return Decision("regression", "fail")
     return Decision("cannot tell", "unknown", _needed(estimate, low, high, margin, rows))
+
+
+def asks_at_most(severity: Severity) -> Severity:
+    """What it means that something cannot be told which is no fault of the challenger: a person is asked, never more."""
+    return "needs-human" if severity == "block" else severity
 
 
 def _needed(estimate: float, low: float, high: float, margin: float, rows: int) -> int | None:

@@ -66,6 +66,7 @@ class Evidence:
 
     ``gold``: the gold set, where policy.yaml names one. ``reused``: how many models these test rows have judged, this one
     included; None: not counted, or not to be told. ``again``: what the second build gave, where there was one.
+    ``baseline``: the release that policy.yaml names, with its predictions; None: ``no_baseline`` says why.
     """
 
     policy: PolicyFile
@@ -97,3 +98,5 @@ class Evidence:
     gold: GoldSet | None = None
     reused: int | None = None
     again: Again | None = None
+    baseline: Player | None = None
+    no_baseline: str = ""

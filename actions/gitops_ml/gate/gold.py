@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gitops_ml.contracts.verdict import Check, GoldRows, Severity
+from gitops_ml.gate.decide import asks_at_most
 from gitops_ml.gate.evidence import Evidence, Player
 from gitops_ml.gate.gold_rows import GoldSet
 from gitops_ml.gate.metrics import PRIMARY, measure
@@ -37,7 +38,7 @@ def gold(evidence: Evidence) -> list[Check]:
         return [Check(**common, outcome="fail", reason=reason, evidence={"readers": list(found.readers)})]
     if found.truth is None or "challenger" not in found.predictions:
         if found.lost:
-            common["severity"] = _soft(rules.severity)
+            common["severity"] = asks_at_most(rules.severity)
         return [Check(**common, outcome="unknown", reason=f"The gold set cannot tell: {found.error}")]
     return _measured(evidence, found, common)
 
@@ -84,11 +85,11 @@ def _measured(evidence: Evidence, found: GoldSet, common: dict[str, Any]) -> lis
         first = Check(**common, **figures, outcome="pass", reason=f"{said}: the first model.{left}")
         return [first, *floor]
     if table.champion is None or sample.champion is None:
-        common["severity"] = _soft(rules.severity)
+        common["severity"] = asks_at_most(rules.severity)
         reason = f"{said}, compared with no other model: {table.trouble or found.error}.{left}"
         return [Check(**common, **figures, outcome="unknown", reason=reason), *floor]
     judged = quality(mine, table, own, measure(sample.champion))
-    severity = _soft(rules.severity) if judged.outcome == "unknown" else rules.severity
+    severity = asks_at_most(rules.severity) if judged.outcome == "unknown" else rules.severity
     compared = judged.model_copy(
         update={
             "id": common["id"],
@@ -120,10 +121,6 @@ def _floor(limit: float | None, name: str, value: float | None, rows: int, sever
             n=rows,
         )
     ]
-
-
-def _soft(severity: Severity) -> Severity:
-    return "needs-human" if severity == "block" else severity
 
 
 def _list(stages: tuple[str, ...]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from gitops_ml.contracts.verdict import Check, Inputs, Overall, Verdict
 from gitops_ml.gate import checks as check
 from gitops_ml.gate.answers import answers
+from gitops_ml.gate.baseline import baseline
+from gitops_ml.gate.baseline import inputs as baseline_inputs
 from gitops_ml.gate.budgets import size
 from gitops_ml.gate.calibration import calibration
 from gitops_ml.gate.clocks import MEASURED
@@ -30,6 +32,7 @@ def judge(evidence: Evidence) -> Verdict:
         *check.unseen(table),
         *check.floors(evidence, table, own),
         *check.against_champion(evidence, table, own),
+        *baseline(evidence),
         *calibration(evidence, table),
         *flips(evidence, table),
         *fairness(evidence, table),
@@ -57,6 +60,7 @@ def judge(evidence: Evidence) -> Verdict:
             lock=evidence.lock,
             suite=evidence.suite,
             gold=gold_inputs(evidence),
+            baseline=baseline_inputs(evidence),
         ),
         checks=[*judged, *notes],
     )

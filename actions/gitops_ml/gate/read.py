@@ -26,9 +26,10 @@ from gitops_ml.contracts.overrides import OverridesFile
 from gitops_ml.contracts.policy import PolicyFile
 from gitops_ml.contracts.profile import ProfileFile
 from gitops_ml.contracts.schema import SchemaFile
-from gitops_ml.contracts.scores import Scored, Scores
+from gitops_ml.contracts.scores import Champion, Scored, Scores
 from gitops_ml.contracts.timings import Timings
 from gitops_ml.contracts.verdict import Measurements, Side
+from gitops_ml.delivery.releases import numbers
 from gitops_ml.errors import Fault
 from gitops_ml.gate.chain import AGAIN, Source, plain
 from gitops_ml.gate.evidence import Evidence, Forged, Player, Shuffled
@@ -95,7 +96,8 @@ def gather(
     rows = _rows(rows_file, schema, rules)
     truth, groups = rows.truth, rows.groups
     overrides = _overrides(source)
-    champion = _champion(scores, given, len(truth))
+    champion = None if given.champion is None else _player(scores, given.champion, len(truth), "champion")
+    baseline, no_baseline = _baseline(scores, given, len(truth), rules.baseline.version)
     table, limit = rules.gold.table, rules.reuse.limit
     return Evidence(
         policy=rules,
@@ -136,6 +138,8 @@ def gather(
         gold=None if table is None else gold_rows(table, source, base, scores, given, schema),
         reused=None if limit is None else reused(head, sealed),
         again=sealed.again,
+        baseline=baseline,
+        no_baseline=no_baseline,
     )
 
 
@@ -214,15 +218,13 @@ def scores_of(folder: Path, digest: str | None) -> Scores:
     return Scores.read(folder / "manifest.json")
 
 
-def _champion(folder: Path, given: Scores, rows: int) -> Player | None:
-    champion = given.champion
-    if champion is None:
-        return None
+def _player(folder: Path, champion: Champion, rows: int, who: str) -> Player:
+    """A released model with what it said of the test rows; ``who``: its part, for people."""
     scored = champion.scored
     if scored is not None and (
         scored.model_sha256 != champion.sha256 or scored.revision != champion.revision
     ):
-        raise Forged(f"the champion's predictions are of another model or revision than it is. {AGAIN}")
+        raise Forged(f"the {who}'s predictions are of another model or revision than it is. {AGAIN}")
     side = Side(
         version=champion.version,
         revision=champion.revision,
@@ -231,7 +233,23 @@ def _champion(folder: Path, given: Scores, rows: int) -> Player | None:
     )
     if scored is None:
         return Player(side, None, champion.error or "nobody said why", size=champion.size)
-    return Player(side, predictions_of(folder, scored, rows, "champion"), size=champion.size)
+    return Player(side, predictions_of(folder, scored, rows, who), size=champion.size)
+
+
+def _baseline(folder: Path, given: Scores, rows: int, version: str | None) -> tuple[Player | None, str]:
+    """The baseline that the base branch's policy names; None, and why, where it was not scored."""
+    found = given.baseline
+    if version is None:
+        return None, ""
+    if found is None:
+        return None, "nobody scored it"
+    if found.version != version:
+        raise Forged(f"the scores are of baseline {found.version}, policy.yaml names {version}. {AGAIN}")
+    if found.release is None:
+        return None, found.error or "nobody said why"
+    if numbers(found.release.version) != numbers(version):
+        raise Forged(f"{found.release.version} was scored as baseline {version}. {AGAIN}")
+    return _player(folder, found.release, rows, "baseline"), ""
 
 
 def predictions_of(folder: Path, scored: Scored, rows: int, who: str) -> pd.DataFrame:

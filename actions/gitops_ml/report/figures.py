@@ -103,11 +103,8 @@ def cells(verdict: Verdict) -> Cells:
         row for row in verdict.checks if row.id.startswith("secondary/") and row.challenger is not None
     ]
     decided = [_decided(one, f", n = {one.n or 0:,}"), *(_decided(row) for row in secondary)]
-    decided += [
-        _decided(row, f" on the gold set, n = {row.n or 0:,}")
-        for row in verdict.checks
-        if row.id.startswith("gold/") and row.champion is not None and row.challenger is not None
-    ]
+    beside = [row for row in verdict.checks if _beside(row)]
+    decided += [_decided(row, _beside(row)) for row in beside]
     worst = worst_slice(verdict)
     decided += [worst] if worst else []
     told = {one.metric, *(row.metric for row in secondary)}
@@ -135,8 +132,7 @@ def cells(verdict: Verdict) -> Cells:
             cells[4] += f", {_limit(floors[row.metric])}"
     # Rows with a limit are never the ones that are cut.
     rows = [*decided, *sorted(rows, key=lambda cells: not cells[4])[:ROWS], *budgets.rows(verdict)]
-    golden = [row for row in verdict.checks if row.id.startswith("gold/") and row.champion is not None]
-    compared = [one, *secondary, *(row for row in golden if row.challenger is not None)]
+    compared = [one, *secondary, *beside]
     compared += [row for row in verdict.checks if worst and row.id == "slices"]
     return Cells(["check", old, "this PR", f"difference ({level(one)})", ""], rows, compared)
 
@@ -152,6 +148,15 @@ def _decided(one: Check, more: str = "") -> list[str]:
         change(one.estimate, one.low, one.high),
         f"{mark(one)} {said}{small}",
     ]
+
+
+def _beside(one: Check) -> str:
+    """What the same metric is compared on, or with, besides; empty for any other check, and where nothing was."""
+    if one.champion is None or one.challenger is None:
+        return ""
+    if one.id.startswith("gold/"):
+        return f" on the gold set, n = {one.n or 0:,}"
+    return f" against the baseline {one.evidence['version']}" if one.id.startswith("baseline/") else ""
 
 
 def _alone(verdict: Verdict, floors: dict[str, Check]) -> Cells:

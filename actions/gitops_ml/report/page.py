@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib import resources
 
 from gitops_ml.contracts.report import Reason, Report
+from gitops_ml.contracts.verdict import Side
 from gitops_ml.report import page_drawn, page_tables
 from gitops_ml.report.html import Part, Safe, folded, joined, lines, name, sign, signed, tag
 from gitops_ml.report.text import clip
@@ -164,6 +165,7 @@ def _provenance(report: Report) -> Safe:
     rows: list[tuple[str, Part]] = [
         ("model", name(inputs.challenger.sha256, 64)),
         ("champion", _champion(report)),
+        *([("baseline", _released(inputs.baseline))] if inputs.baseline else []),
         ("test rows", name(inputs.test_rows, 64)),
         ("policy.yaml", name(inputs.policy, 64)),
         ("dvc.lock", name(inputs.lock, 64)),
@@ -184,7 +186,11 @@ def _champion(report: Report) -> Part:
     champion = report.verdict.inputs.champion
     if champion is None:
         return "none: this is the first model"
-    return [f"{champion.version or 'not released'} ", name(champion.sha256, 64)]
+    return _released(champion)
+
+
+def _released(side: Side) -> Part:
+    return [f"{side.version or 'not released'} ", name(side.sha256, 64)]
 
 
 def _web(address: str) -> bool:

@@ -72,6 +72,8 @@ def short(one: Check) -> str:
     metric = plain_name(one.metric) if one.metric else ""
     if one.id.startswith("gold/"):
         return _gold(one, metric)
+    if one.id.startswith("baseline/"):
+        return _baseline(one, metric)
     compared = one.id.startswith(("quality/", "secondary/")) or one.id == "calibration"
     if compared and one.outcome == "fail" and one.estimate is not None:
         return f"{metric} {'falls' if one.estimate < 0 else 'rises'} by {number(abs(one.estimate))}"
@@ -132,10 +134,23 @@ def _gold(one: Check, metric: str) -> str:
     return "the gold set cannot tell"
 
 
+def _baseline(one: Check, metric: str) -> str:
+    name = f"the baseline {clip(str(one.evidence.get('version', '')), 20)}".rstrip()
+    if one.outcome == "fail" and one.estimate is not None:
+        return f"{metric} is {number(abs(one.estimate))} {'below' if one.estimate < 0 else 'above'} {name}"
+    return (
+        f"it could not be compared with {name}"
+        if one.challenger is None
+        else f"the test rows cannot tell whether {metric} is below {name}"
+    )
+
+
 def step(one: Check) -> str:
     """What the author can do about a check that blocks. Markdown."""
     if one.id.startswith(("quality/", "secondary/")):
         return "find out what got worse: `uv run dvc metrics diff main`"
+    if one.id.startswith("baseline/"):
+        return "find out what was lost since that release, or argue for another one in policy.yaml (baseline)"
     if one.id == "card":
         return "write the card with the pipeline: `uv run dvc repro`"
     if one.id == "card/answers":
