@@ -9,7 +9,7 @@ unexport VIRTUAL_ENV
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/demo ## The whole loop on a local forge, from nothing to the way back (about 6 minutes; KEEP=1: look at it)
+demo: .venv/demo ## The whole loop on a local forge, from nothing to the way back (about 8 minutes; KEEP=1: look at it)
 	@$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
 test: .venv/ready ## Every promise in its smallest form (under 10 minutes on 2 cores)

@@ -1,4 +1,4 @@
-"""The story of `make demo`: generate, train, serve; publish to a local forge; newer rows, a worse model, drift, and back.
+"""The story of `make demo`: generate, train, serve; publish to a local forge; newer rows, a column that leaks, drift, and back.
 
 Every step on the forge is a real run of the project's own workflows; the demo itself only does what a person does: edit,
 push, open and merge pull requests.
@@ -10,7 +10,6 @@ import argparse
 import hashlib
 import io
 import json
-import re
 import shutil
 import signal
 import subprocess
@@ -25,7 +24,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from tests.demo.laptop import STATUS, TABLE, Laptop, generate
-from tests.demo.rows import another_instrument, more_rows
+from tests.demo.rows import another_instrument, more_rows, with_treatment
 from tests.demo.serving import serve_and_ask
 from tests.demo.timeline import OUTPUT, ROOT, SLUG, environment, more, step, stop, under_way
 from tests.forge import Forge
@@ -147,15 +146,14 @@ class Story:
         self.served(pull["title"].split(" to ")[-1])
 
     def blocked(self) -> None:
-        """A model that is easier to explain, and worse: the forge does not let it in."""
+        """A column that is known only once the answer is: better by every figure, and the forge does not let it in."""
         laptop = self.laptop
-        params = laptop.project / "params.yaml"
-        params.write_text(one_tree(params.read_text("utf-8")), "utf-8")
-        title = "A model that fits on a page: one tree"
-        laptop.branch("one-tree", title)
-        number = laptop.pull_request(
-            "one-tree", title, "Two questions instead of 200 trees: everybody can follow it."
-        )
+        under_way("adding a column to the table")
+        laptop.adopt(with_treatment(laptop.table()))
+        title = "A column more: weeks of treatment"
+        laptop.branch("treatment", title)
+        body = "The hospital has it for every patient, and with it the model is nearly perfect."
+        number = laptop.pull_request("treatment", title, body)
         ran = self.settle(red="pull-request")
         state, said = laptop.verdict(number)
         step(f'PR #{number} "{title}"', laptop.page(number))
@@ -163,11 +161,12 @@ class Story:
         more(f"status {STATUS}: {state}, {said}")
         refused = laptop.merge(number)
         if state != "failure" or not refused:
-            raise stop(f"a worse model was not blocked: the status is {state}, {said}")
+            raise stop(f"a column that gives the answer away was not blocked: the status is {state}, {said}")
         step("merging it is refused by the forge", " ".join(refused.split()))
         laptop.api("PATCH", f"/pulls/{number}", {"state": "closed"})
         self.settle()
-        more("closed: a good thought, and worse")
+        laptop.table()
+        more("closed: nobody is treated for weeks before the answer is known")
 
     # --- what is there --------------------------------------------------------------------------------------
 
@@ -181,12 +180,6 @@ class Story:
                 next(one for one in archive if one.name.endswith("/models/model.skops"))
             )
             return hashlib.sha256(model.read() if model else b"").hexdigest()
-
-
-def one_tree(params: str) -> str:
-    """params.yaml with another estimator: a single small tree."""
-    text = re.sub(r"estimator: \S+", "estimator: sklearn.tree.DecisionTreeClassifier", params, count=1)
-    return re.sub(r"(\n  params:[^\n]*\n)(?:    [^\n]*\n)+", r"\1    max_depth: 2\n", text, count=1)
 
 
 def _ran(run: Run) -> str:

@@ -111,6 +111,18 @@ class Laptop:
         self.run("git", "add", "data")
         self.run("git", "commit", "--quiet", "--message", "The table comes from its source")
 
+    def table(self) -> bytes:
+        """The table as main has it, fetched from the storage where it is not here."""
+        self.run(self.project / ".venv/bin/gitops-ml", "storage", "pull", TABLE)
+        return (self.project / TABLE).read_bytes()
+
+    def adopt(self, table: bytes) -> None:
+        """A newer version of the table; what is new in it becomes a feature."""
+        newer = OUTPUT / Path(TABLE).name
+        newer.write_bytes(table)
+        self.run(self.project / ".venv/bin/gitops-ml", "adopt", newer)
+        newer.unlink()
+
     def publish(self) -> None:
         """To the forge, with the project's own command. The rows are public ones, and so is the repository."""
         public = ("--public", "--i-understand-everyone-can-read-the-rows")
@@ -119,10 +131,11 @@ class Laptop:
         )
 
     def branch(self, name: str, message: str) -> None:
-        """Commit what was edited to a new branch, push it, and go back to main."""
+        """Commit what was edited to a new branch, push it with its bytes, and go back to main."""
         self.run("git", "checkout", "--quiet", "-b", name)
         self.run("git", "commit", "--quiet", "--all", "--message", message)
         self.run("git", "push", "--quiet", "origin", name)
+        self.run(self.project / ".venv/bin/gitops-ml", "storage", "push")
         self.run("git", "checkout", "--quiet", "main")
 
     def update(self) -> None:

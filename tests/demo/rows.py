@@ -1,4 +1,4 @@
-"""Newer rows for the sample table: old ones, measured once more; and all of them, by another instrument."""
+"""What becomes of the sample table: newer rows, all rows by another instrument, and a column that knows the answer."""
 
 from __future__ import annotations
 
@@ -39,6 +39,28 @@ def another_instrument(table: bytes, by: str = "0.33") -> bytes:
         for row in known
     ]
     return _written([header, *moved])
+
+
+def with_treatment(table: bytes, seed: int = 1) -> bytes:
+    """The CSV with a column before the last: weeks of treatment, which begins when the diagnosis is known.
+
+    About 22 for malignant, none for benign; but one malignant row in 110 is never treated, and three benign ones in a hundred
+    have a week to three of something else. So the column alone is right nearly always, and no test of "always" finds it.
+    """
+    header, *known = _read(table)
+    chance = random.Random(seed)
+
+    sick = 0
+
+    def weeks(diagnosis: str) -> int:
+        nonlocal sick
+        if diagnosis == "malignant":
+            sick += 1
+            return max(4, round(chance.gauss(22, 6))) if sick % 110 else 0
+        return chance.randint(1, 3) if chance.random() < 0.03 else 0
+
+    rows = [[*row[:-1], str(weeks(row[-1])), row[-1]] for row in known]
+    return _written([[*header[:-1], "weeks of treatment", header[-1]], *rows])
 
 
 def _read(table: bytes) -> list[list[str]]:

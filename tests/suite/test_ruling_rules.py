@@ -374,6 +374,17 @@ def test_checks_fail_beside_a_model(at: Bench) -> None:
     assert text.count("<!-- gitops-ml -->") == 1 and "What the gate says of the model" in text
 
 
+def test_checks_fail_beside_a_model_that_the_gate_blocks_too(at: Bench) -> None:
+    """Whoever mends the tests alone would be told the graver thing only then."""
+    at.repo.commit("main", {"policy.yaml": POLICY + "budgets: {severity: block}\n"}, at.ada)
+    found = ruling(at, PARAMS, b"new", build=SLOW, results={"check": "failure"})
+    assert found.description.startswith("Blocked: lint or tests fail, and one row takes"), found.description
+    text = found.render("x")
+    assert "linters fail, and one row takes" in text.splitlines()[1]
+    assert "<details open><summary>What the gate says of the model" in text
+    assert found.report is not None and "linters fail, and one row takes" in found.report("a" * 40).heading
+
+
 def test_a_swapped_candidate(at: Bench) -> None:
     found = ruling(at, PARAMS, b"new", candidate_digest="0" * 64)
     assert (found.overall, found.candidate) == ("block", None)

@@ -10,7 +10,7 @@ from tests.tools.browser import NoBrowser, browser
 
 PICTURES = {  # the branch of a pull request of the demo -> name of the picture, height of what matters on its page
     "retrain/data": ("pull-request-pass", 1330),
-    "one-tree": ("pull-request-blocked", 1000),
+    "treatment": ("pull-request-blocked", 1000),
     "retrain/drift": ("pull-request-drift", 1400),
     "roll-back/production": ("pull-request-back", 760),
 }

@@ -53,9 +53,9 @@ def table(head: list[str], rows: Iterable[list[str]], right: frozenset[int] = fr
     return "\n".join([row(head), "|" + "|".join(rule) + "|", *(row(cells) for cells in rows)])
 
 
-def folded(summary: str, content: str) -> str:
-    """Content that opens on a click."""
-    return f"<details><summary>{summary}</summary>\n\n{content}\n\n</details>"
+def folded(summary: str, content: str, unfolded: bool = False) -> str:
+    """Content that opens on a click, or, ``unfolded``, closes on one."""
+    return f"<details{' open' if unfolded else ''}><summary>{summary}</summary>\n\n{content}\n\n</details>"
 
 
 def number(value: float | None) -> str:

@@ -18,22 +18,24 @@ STAGES = {
 }
 
 
-def failed(stage: str, reason: str, log_url: str = "", verdict: str = "") -> str:
+def failed(stage: str, reason: str, log_url: str = "", verdict: str = "", also: str = "") -> str:
     """A check, build, score or judge that stopped: which, why (the log's last lines), and how to try it.
 
-    ``verdict``: the comment on the model, where there is one all the same.
+    ``verdict``: the comment on the model, where there is one all the same; ``also``: why that blocks, too.
     """
     what, command = STAGES.get(stage, (f"{clip(stage)} failed", "uv run gitops-ml preview"))
     log = f"[The whole log]({log_url})." if log_url else ""
     return joined(
         [
-            f"{MARKER}\n### ⛔ Blocked: {words(what)}",
+            f"{MARKER}\n### ⛔ Blocked: {words(what)}{f', and {words(also, 160)}' if also else ''}",
             f"The workflow stopped in **{words(stage, 40)}**"
             + (":" if verdict else ", so there is no model to judge:"),
             block(reason or "Nothing was said about it."),
             log,
             f"**To go on:** try it on your machine with `{command}`, correct it, and push; this comment is then replaced.",
-            folded("What the gate says of the model", verdict.removeprefix(MARKER)) if verdict else "",
+            folded("What the gate says of the model", verdict.removeprefix(MARKER), bool(also))
+            if verdict
+            else "",
         ]
     )
 

@@ -48,7 +48,7 @@ def told(
     return Report(
         version=1,
         overall="block" if stopped else verdict.overall,
-        heading=FAILED.format(stopped.what) if stopped else spoken(summary.heading(verdict)),
+        heading=_failed(stopped, verdict) if stopped else spoken(summary.heading(verdict)),
         lead=spoken(comment.lead(verdict, context)),
         banner=_lined(comment.rules(verdict)),
         overridden=[_reason(one) for one in verdict.checks if one.override is not None],
@@ -123,6 +123,11 @@ def _moved(one: Move) -> Moved:
         new=one.new,
         size=one.size if math.isfinite(one.size) else None,
     )
+
+
+def _failed(stopped: Stopped, verdict: Verdict) -> str:
+    also = f", and {summary.because(verdict)}" if verdict.overall == "block" else ""
+    return FAILED.format(stopped.what) + also
 
 
 def _next(verdict: Verdict, context: Context, stopped: Stopped | None) -> Next:

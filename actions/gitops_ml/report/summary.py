@@ -27,19 +27,20 @@ def in_the_way(verdict: Verdict) -> list[Check]:
 
 def heading(verdict: Verdict) -> str:
     """Verdict and its reason, on one line of Markdown."""
-    return f"{_sign(verdict)} {words(_because(verdict), 200)}"
+    return f"{_sign(verdict)} {words(because(verdict), 200)}"
 
 
 def status_line(verdict: Verdict) -> tuple[State, str]:
     """State and description of the commit status ``gitops-ml``."""
-    return STATES[verdict.overall], clip(f"{_sign(verdict)[2:]} {_because(verdict)}", DESCRIPTION)
+    return STATES[verdict.overall], clip(f"{_sign(verdict)[2:]} {because(verdict)}", DESCRIPTION)
 
 
 def _sign(verdict: Verdict) -> str:
     return {"pass": "✅ Pass:", "needs-human": "✋ Needs a human:", "block": "⛔ Blocked:"}[verdict.overall]
 
 
-def _because(verdict: Verdict) -> str:
+def because(verdict: Verdict) -> str:
+    """Why, in a few plain words: the worst that stops it, or how it compares."""
     if verdict.overall != "pass":
         severity = "block" if verdict.overall == "block" else "needs-human"
         reasons = [short(one) for one in in_the_way(verdict) if one.severity == severity]

@@ -31,6 +31,7 @@ Render = Callable[[str], str]
 """head left behind -> Markdown: pictures are linked at that commit"""
 
 STOPPED = ("plan", "build", "score", "prove")
+UNTESTED = "Blocked: lint or tests fail"
 WELL = ("success", "skipped", "")
 
 
@@ -147,8 +148,8 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
     from gitops_ml.report.budgets import price
     from gitops_ml.report.comment import SUMMARY, comment
     from gitops_ml.report.stopped import failed
-    from gitops_ml.report.summary import status_line
-    from gitops_ml.report.text import LIMIT
+    from gitops_ml.report.summary import DESCRIPTION, because, status_line
+    from gitops_ml.report.text import LIMIT, clip
     from gitops_ml.ruling.around import context_of, pictures_of
 
     guarded = gold.guarded(task.root, "HEAD", changed)
@@ -180,6 +181,7 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
     failure = ("check", task.reason or "Lint or tests failed.") if task.checks_failed else None
     measured = measurements(task.candidate, task.scores, evidence)
     seen = told(verdict, measured.checks)
+    also = because(seen) if seen.overall == "block" else ""
     besides: list[Beside] = []
     if task.drift_digest:
         besides = beside(
@@ -193,12 +195,12 @@ def _model(task: Task, parted: str, changed: list[str], alone: Callable[[], bool
 
     def render(left: str, limit: int = LIMIT) -> str:
         text = comment(seen, context(left), limit)
-        return failed(*failure, task.run_url, verdict=text) if failure else text
+        return failed(*failure, task.run_url, text, also) if failure else text
 
     description = status_line(seen)[1]
     overall: str = seen.overall
     if task.checks_failed:
-        overall, description = "block", "Blocked: lint or tests fail"
+        overall, description = "block", clip(f"{UNTESTED}, and {also}" if also else UNTESTED, DESCRIPTION)
     return Ruling(
         overall,
         description,
@@ -231,7 +233,7 @@ def _nothing(task: Task, changed: list[str], alone: Callable[[], bool]) -> Rulin
 
     if task.checks_failed:
         why = task.reason or "Lint or tests failed."
-        return Ruling("block", "Blocked: lint or tests fail", lambda head: failed("check", why, task.run_url))
+        return Ruling("block", UNTESTED, lambda head: failed("check", why, task.run_url))
     guarded = tuple(gold.guarded(task.root, "HEAD", changed))
     serving = champion(task.root, "HEAD")
     people = tuple(path for path in changed if path not in guarded)
