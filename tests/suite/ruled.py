@@ -25,7 +25,7 @@ from gitops_ml.forge import patience
 from gitops_ml.forge.client import connect
 from gitops_ml.forge.place import Place
 from gitops_ml.ruling.flow import Desk
-from gitops_ml.ruling.rule import Task
+from gitops_ml.ruling.task import Task
 from gitops_ml.storage import remote_git
 
 GRANTED = dict.fromkeys(("contents", "issues", "pull-requests", "statuses"), "write")

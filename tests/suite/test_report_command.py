@@ -19,7 +19,7 @@ from gitops_ml.report.comment import SUMMARY, comment
 from gitops_ml.report.terminal import columns, folded, screen
 from gitops_ml.report.text import LIMIT, clip, name, spoken, title_name, words
 from gitops_ml.ruling import laptop
-from gitops_ml.ruling.rule import Ruling
+from gitops_ml.ruling.task import Ruling
 
 
 def run(*arguments: str, **env: str) -> click.testing.Result:

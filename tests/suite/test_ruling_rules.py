@@ -19,7 +19,8 @@ from gitops_ml.errors import Fault
 from gitops_ml.forge.client import connect
 from gitops_ml.ruling.command import _results
 from gitops_ml.ruling.flow import approve, visit
-from gitops_ml.ruling.rule import Ruling, rule
+from gitops_ml.ruling.rule import rule
+from gitops_ml.ruling.task import Ruling
 
 POLICY = "version: 1\nenvironments: [staging]\n"
 PARAMS = {"params.yaml": "train: {trees: 30}\n"}

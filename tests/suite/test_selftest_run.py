@@ -20,7 +20,7 @@ from gitops_ml.contracts.verdict import Check, Inputs, Side, Verdict
 from gitops_ml.delivery.champion import champion
 from gitops_ml.delivery.handed_over import handed_over
 from gitops_ml.errors import Fault
-from gitops_ml.ruling.rule import Ruling
+from gitops_ml.ruling.task import Ruling
 from gitops_ml.selftest import command, screen
 from gitops_ml.selftest import run as running
 from gitops_ml.selftest.clone import cloned

@@ -16,7 +16,7 @@ from gitops_ml.gate.bootstrap import paired
 from gitops_ml.gate.chain import AGAIN
 from gitops_ml.gate.evidence import Evidence, Forged, Player
 from gitops_ml.gate.metrics import Rows, primary
-from gitops_ml.gate.read import predictions_of, scores_of
+from gitops_ml.gate.said import predictions_of, scores_of
 from gitops_ml.gate.table import Table
 
 

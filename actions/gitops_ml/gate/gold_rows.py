@@ -14,6 +14,7 @@ from gitops_ml.contracts.scores import Also, Scores
 from gitops_ml.errors import Fault
 from gitops_ml.gate.chain import AGAIN, LOCK, Source, plain
 from gitops_ml.gate.evidence import Forged
+from gitops_ml.gate.said import predictions_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,6 @@ def _said(
 
     from gitops_ml.build.held_out import held_out
     from gitops_ml.build.seal import sha256_of
-    from gitops_ml.gate.read import predictions_of
 
     path = scores / given.FILE
     if sha256_of(path) != found.sha256:

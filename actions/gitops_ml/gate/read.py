@@ -7,7 +7,6 @@ by the scores' manifest. What breaks it is :class:`Forged`, with the link that b
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -26,13 +25,12 @@ from gitops_ml.contracts.overrides import OverridesFile
 from gitops_ml.contracts.policy import PolicyFile
 from gitops_ml.contracts.profile import ProfileFile
 from gitops_ml.contracts.schema import SchemaFile
-from gitops_ml.contracts.scores import Champion, Scored, Scores
-from gitops_ml.contracts.timings import Timings
+from gitops_ml.contracts.scores import Scores
 from gitops_ml.contracts.verdict import Measurements, Side
-from gitops_ml.delivery.releases import numbers
 from gitops_ml.errors import Fault
-from gitops_ml.gate.chain import AGAIN, Source, plain
-from gitops_ml.gate.evidence import Evidence, Forged, Player, Shuffled
+from gitops_ml.gate import said
+from gitops_ml.gate.chain import AGAIN, Source
+from gitops_ml.gate.evidence import Evidence, Forged, Player
 from gitops_ml.gate.gold_rows import gold_rows
 from gitops_ml.gate.past import PROFILE, past
 from gitops_ml.gate.prepared import measured
@@ -75,12 +73,12 @@ def gather(
         raise Forged(f"the candidate: {wrong}") from None
     source = Source(candidate, head, sealed)
     source.check()
-    given = scores_of(scores, scores_digest)
-    manifest = _sha256((candidate / "manifest.json").read_bytes())
+    given = said.scores_of(scores, scores_digest)
+    manifest = said.sha256((candidate / "manifest.json").read_bytes())
     if given.candidate != manifest:
         raise Forged(f"the scores are of candidate {given.candidate[:12]}, not of {manifest[:12]}. {AGAIN}")
     rows_file = object_path(candidate, sealed.test_rows.md5)
-    rows_sha256 = _sha256(rows_file.read_bytes())
+    rows_sha256 = said.sha256(rows_file.read_bytes())
     if given.test_rows != rows_sha256:
         raise Forged(
             f"the scores are of test rows {given.test_rows[:12]}, the candidate's are {rows_sha256[:12]}. {AGAIN}"
@@ -96,12 +94,12 @@ def gather(
     rows = _rows(rows_file, schema, rules)
     truth, groups = rows.truth, rows.groups
     overrides = _overrides(source)
-    champion = None if given.champion is None else _player(scores, given.champion, len(truth), "champion")
-    baseline, no_baseline = _baseline(scores, given, len(truth), rules.baseline.version)
+    champion = None if given.champion is None else said.player(scores, given.champion, len(truth), "champion")
+    baseline, no_baseline = said.baseline(scores, given, len(truth), rules.baseline.version)
     table, limit = rules.gold.table, rules.reuse.limit
     return Evidence(
         policy=rules,
-        policy_sha256=_sha256(policy),
+        policy_sha256=said.sha256(policy),
         old_schema=SchemaFile.read(base / SCHEMA) if (base / SCHEMA).is_file() else None,
         new_schema=schema,
         test_rows=rows_sha256,
@@ -116,7 +114,7 @@ def gather(
                 sha256=sealed.model.sha256,
                 predictions=given.challenger.sha256,
             ),
-            predictions_of(scores, given.challenger, len(truth), "challenger"),
+            said.predictions_of(scores, given.challenger, len(truth), "challenger"),
             size=sealed.model.size,
         ),
         champion=champion,
@@ -128,7 +126,7 @@ def gather(
         prepared=measured(_train_rows(candidate, sealed), rows_file, schema, rules.leakage.alone),
         profile=source.report(PROFILE, ProfileFile) if source.has(PROFILE) else None,
         past=None if champion is None else past(history, str(champion.side.revision)),
-        shuffled=_shuffled(scores, given, len(truth)),
+        shuffled=said.shuffled(scores, given, len(truth)),
         by_time=by_time(base, source),
         protected=tuple(protected),
         overrides=tuple(one for one in overrides.overrides if one.expires >= today),
@@ -151,7 +149,7 @@ def measurements(candidate: Path, scores: Path, evidence: Evidence | None = None
     from gitops_ml.gate.clocks import cost, judged
 
     sealed, given = Candidate.read(candidate / "manifest.json"), Scores.read(scores / "manifest.json")
-    timings = None if given.timings is None else _timings(scores, given.timings)
+    timings = None if given.timings is None else said.timings(scores, given.timings)
     took = sum(sealed.seconds.values()) if sealed.stages else None
     seconds = {"challenger": given.challenger.seconds}
     if given.champion and given.champion.scored:
@@ -179,22 +177,6 @@ def _train_rows(candidate: Path, sealed: Candidate) -> Path | None:
     return None if entry is None else object_path(candidate, entry.md5)
 
 
-def _shuffled(folder: Path, given: Scores, rows: int) -> Shuffled | None:
-    found = given.shuffled
-    if found is None:
-        return None
-    tables = [predictions_of(folder, one, rows, f"shuffle {k}") for k, one in enumerate(found.scored, 1)]
-    return Shuffled(found.seed, tuple(tables), found.error)
-
-
-def _timings(scores: Path, sha256: str) -> Timings:
-    """What the score job's clock said, if it is what that job wrote."""
-    name = "timings.json"
-    if _sha256(_bytes_of(scores, name)) != sha256:
-        raise Forged(f"{name} is not what the score job wrote: changed or swapped. {AGAIN}")
-    return Timings.read(scores / name)
-
-
 def _evaluation(source: Source, sealed: Candidate) -> Evaluation:
     evaluation = source.report(EVALUATION, Evaluation)
     if evaluation.model_sha256 != sealed.model.sha256:
@@ -209,75 +191,6 @@ def _overrides(source: Source) -> OverridesFile:
     if not (source.head / OVERRIDES).exists() and not (source.head / OVERRIDES).is_symlink():
         return OverridesFile(version=1)
     return OverridesFile.parse(source.yaml(OVERRIDES), OVERRIDES)
-
-
-def scores_of(folder: Path, digest: str | None) -> Scores:
-    content = _bytes_of(folder, "manifest.json")
-    if digest is not None and _sha256(content) != digest:
-        raise Forged(f"the manifest of the scores is not the one that the score job wrote: swapped. {AGAIN}")
-    return Scores.read(folder / "manifest.json")
-
-
-def _player(folder: Path, champion: Champion, rows: int, who: str) -> Player:
-    """A released model with what it said of the test rows; ``who``: its part, for people."""
-    scored = champion.scored
-    if scored is not None and (
-        scored.model_sha256 != champion.sha256 or scored.revision != champion.revision
-    ):
-        raise Forged(f"the {who}'s predictions are of another model or revision than it is. {AGAIN}")
-    side = Side(
-        version=champion.version,
-        revision=champion.revision,
-        sha256=champion.sha256,
-        predictions=None if scored is None else scored.sha256,
-    )
-    if scored is None:
-        return Player(side, None, champion.error or "nobody said why", size=champion.size)
-    return Player(side, predictions_of(folder, scored, rows, who), size=champion.size)
-
-
-def _baseline(folder: Path, given: Scores, rows: int, version: str | None) -> tuple[Player | None, str]:
-    """The baseline that the base branch's policy names; None, and why, where it was not scored."""
-    found = given.baseline
-    if version is None:
-        return None, ""
-    if found is None:
-        return None, "nobody scored it"
-    if found.version != version:
-        raise Forged(f"the scores are of baseline {found.version}, policy.yaml names {version}. {AGAIN}")
-    if found.release is None:
-        return None, found.error or "nobody said why"
-    if numbers(found.release.version) != numbers(version):
-        raise Forged(f"{found.release.version} was scored as baseline {version}. {AGAIN}")
-    return _player(folder, found.release, rows, "baseline"), ""
-
-
-def predictions_of(folder: Path, scored: Scored, rows: int, who: str) -> pd.DataFrame:
-    """Predictions, checked against their digest and the number of test rows: numbers, and the predicted labels."""
-    import io
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    content = _bytes_of(folder, scored.file)
-    if _sha256(content) != scored.sha256:
-        raise Forged(f"{scored.file} ({who}) is not what the score job wrote: changed or swapped. {AGAIN}")
-    try:
-        file = pq.ParquetFile(io.BytesIO(content))
-        names = [n for n in file.schema_arrow.names if n == "prediction" or n.startswith("score_")]
-        table = file.read(columns=names)
-    except (pa.ArrowException, OSError) as wrong:
-        raise Forged(f"{scored.file} ({who}) is not Parquet: {wrong}") from None
-    if table.num_rows != rows or scored.rows != rows:
-        raise Forged(
-            f"{scored.file} ({who}) has {table.num_rows:,} rows, its manifest says {scored.rows:,}, and there are {rows:,} "
-            f"test rows. {AGAIN}"
-        )
-    numbers = [f.name for f in table.schema if f.name.startswith("score_")]
-    strange = [name for name in numbers if not pa.types.is_floating(table.schema.field(name).type)]
-    if strange:
-        raise Forged(f"{scored.file} ({who}): column {strange[0]!r} does not hold numbers. {AGAIN}")
-    return table.to_pandas(ignore_metadata=True)  # type: ignore[no-any-return]
 
 
 class _Rows(NamedTuple):
@@ -331,13 +244,3 @@ def _plain_values(schema: Any, name: str) -> bool:
     kind = schema.field(name).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return not pa.types.is_nested(kind)
-
-
-def _bytes_of(folder: Path, name: str) -> bytes:
-    if "/" in name or name in ("", ".", "..") or not plain(folder, name):
-        raise Forged(f"{folder.name}/{name} is missing, or no plain file. {AGAIN}")
-    return (folder / name).read_bytes()
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -15,7 +15,7 @@ from gitops_ml.gate.chain import plain
 from gitops_ml.report.context import Context
 
 if TYPE_CHECKING:
-    from gitops_ml.ruling.rule import Task
+    from gitops_ml.ruling.task import Task
 
 LARGEST, MOST = 1_000_000, 4_000_000  # bytes of one picture, and of all, that a page carries
 

@@ -13,7 +13,7 @@ from gitops_ml.errors import Fault
 
 if TYPE_CHECKING:
     from gitops_ml.ruling.reason import Reason
-    from gitops_ml.ruling.rule import Task
+    from gitops_ml.ruling.task import Task
 
 Folder = click.Path(path_type=Path, file_okay=False)
 
@@ -61,7 +61,7 @@ def judge(
     """Judge a candidate by this checkout's policy, and carry the ruling to its pull request. Runs none of its code."""
     from gitops_ml.forge import actions
     from gitops_ml.ruling.flow import Desk, update, visit
-    from gitops_ml.ruling.rule import Task
+    from gitops_ml.ruling.task import Task
 
     task = Task(
         root=shell.project(),

@@ -21,7 +21,8 @@ from gitops_ml.forge.records import Pull
 from gitops_ml.forge.token import token as token_of
 from gitops_ml.ruling import carry
 from gitops_ml.ruling.reason import NewerData, Reason
-from gitops_ml.ruling.rule import Ruling, Task, rule
+from gitops_ml.ruling.rule import rule
+from gitops_ml.ruling.task import Ruling, Task
 
 NEWER_DATA = NewerData()
 RETRAIN_LABEL = "gitops-ml: retrain"

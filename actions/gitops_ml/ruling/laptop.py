@@ -20,7 +20,8 @@ from gitops_ml.build.workshop import fresh
 from gitops_ml.contracts.plan import Plan
 from gitops_ml.errors import Fault
 from gitops_ml.ruling import carry
-from gitops_ml.ruling.rule import Ruling, Task, rule
+from gitops_ml.ruling.rule import rule
+from gitops_ml.ruling.task import Ruling, Task
 from gitops_ml.storage import needed
 from gitops_ml.storage import pull as storage_pull
 from gitops_ml.storage.cache import Cache

@@ -13,7 +13,7 @@ from gitops_ml.drift import record, summary
 from gitops_ml.forge.client import Forge
 from gitops_ml.report.text import version, words
 from gitops_ml.ruling.drifted import body
-from gitops_ml.ruling.rule import Ruling, Task
+from gitops_ml.ruling.task import Ruling, Task
 
 
 @dataclass(frozen=True)

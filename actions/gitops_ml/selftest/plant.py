@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from gitops_ml.ruling.rule import Ruling
+from gitops_ml.ruling.task import Ruling
 from gitops_ml.selftest.site import Site
 
 Edit = Callable[[Site], None]

@@ -12,7 +12,7 @@ from gitops_ml.contracts.base import write_text
 from gitops_ml.contracts.model_card import HumanCard
 from gitops_ml.errors import Fault
 from gitops_ml.report.summary import in_the_way
-from gitops_ml.ruling.rule import Ruling
+from gitops_ml.ruling.task import Ruling
 from gitops_ml.selftest.plant import BUILD, Plant
 from gitops_ml.selftest.rows import Group, group_of, tighter
 from gitops_ml.selftest.site import MODEL, TRAIN_ROWS, Impossible, Site

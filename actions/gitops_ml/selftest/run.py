@@ -13,7 +13,7 @@ from gitops_ml.delivery import tree
 from gitops_ml.errors import Fault
 from gitops_ml.report.summary import in_the_way, short
 from gitops_ml.ruling.laptop import rehearsed
-from gitops_ml.ruling.rule import Ruling
+from gitops_ml.ruling.task import Ruling
 from gitops_ml.selftest.clone import Clone
 from gitops_ml.selftest.plant import BUILD, Plant
 from gitops_ml.selftest.plants import worse
