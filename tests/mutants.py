@@ -28,6 +28,9 @@ DECIDE = {
     "gitops_ml/adopt/warn.py": ["tests/suite/test_adopt_warn.py"],
     "gitops_ml/rows/alone.py": ["tests/suite/test_rows_alone.py"],
     "gitops_ml/contracts/schema.py": ["tests/suite/test_contracts_schema.py"],
+    "gitops_ml/gate/decide.py": ["tests/suite/test_gate_judge.py", "tests/suite/test_gate_secondary.py"],
+    "gitops_ml/gate/judge.py": ["tests/suite/test_gate_judge.py", "tests/suite/test_override.py"],
+    "gitops_ml/gate/checks.py": ["tests/suite/test_gate_judge.py", "tests/suite/test_gate_secondary.py"],
 }
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -40,6 +43,16 @@ _SAME_LENGTH = "both lists come from the same array, so they have one length"
 JUDGED: dict[str, str] = {
     'gitops_ml/contracts/schema.py:columns: dict[str, Column] = Field(min_length=1, description="By name, in the order of the file")': (
         "one column alone is refused anyway: a target and a feature are needed"
+    ),
+    "gitops_ml/gate/decide.py:@dataclass(frozen=True)": _FROZEN,
+    "gitops_ml/gate/decide.py:gap = estimate + margin if estimate > -margin else -estimate if estimate < -margin else 0.0": (
+        "at the margin itself the gap is 0 by either branch"
+    ),
+    "gitops_ml/gate/decide.py:width = estimate - low if estimate > -margin else high - estimate": (
+        "at the margin itself the gap is 0, and nobody asks for the width"
+    ),
+    "gitops_ml/gate/decide.py:if gap <= 0 or width <= 0:": (
+        "an interval that ends at its estimate is decided before anybody asks for rows"
     ),
     "gitops_ml/rows/alone.py:self._target = np.asarray(pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False))": (
         "rows without a target are gone, so no copy is needed"

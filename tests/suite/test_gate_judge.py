@@ -43,7 +43,11 @@ def one(verdict: Verdict, id_: str) -> Check:
         (0.0, -0.03, 0.03, "cannot tell", "unknown"),  # too few rows, even for equal models
         (-0.03, -0.07, 0.01, "cannot tell", "unknown"),  # bad looks, and perhaps an accident
         (0.01, -0.02, 0.04, "cannot tell", "unknown"),  # exactly the margin is not inside it
+        (-0.02, -0.03, -0.01, "cannot tell", "unknown"),  # exactly the margin is not beyond it
+        (-0.03, -0.06, 0.0, "cannot tell", "unknown"),  # zero is not ruled out
         (0.0, None, None, "cannot tell", "unknown"),
+        (0.03, 0.01, None, "cannot tell", "unknown"),
+        (0.03, None, 0.05, "cannot tell", "unknown"),
     ],
 )
 def test_the_rule(estimate: float, low: float | None, high: float | None, word: str, outcome: str) -> None:
@@ -269,6 +273,8 @@ def test_scores_that_are_no_numbers_block() -> None:
     )
     assert verdict.overall == "block" and one(verdict, "floor/dummy").outcome == "unknown"
     assert one(verdict, "quality/roc_auc").outcome == "unknown"
+    with pytest.raises(Forged, match="predictions of the test rows give none"):
+        judge(replace(given, challenger=replace(given.challenger, predictions=broken)))
 
 
 def test_a_champion_that_cannot_be_scored_needs_a_human_with_the_reason() -> None:
@@ -315,7 +321,10 @@ def test_rows_of_a_class_it_never_saw_need_a_human() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"metrics": judged.metrics({"roc_auc": 0.99}, 600)}, "metrics.json says roc_auc 0.99"),
+        (
+            {"metrics": judged.metrics({"roc_auc": 0.99}, 600)},
+            "metrics.json says roc_auc 0.99; .* rows give 0",
+        ),
         ({"evaluation": judged.evaluation("regression", 600)}, "judges a regression model"),
         ({"truth": pd.Series(["no"] * 599)}, "numbers of rows differ"),
     ],
@@ -491,7 +500,8 @@ def test_an_override_is_honoured_for_its_check_and_its_model_only() -> None:
     check = one(verdict, "floor/roc_auc")
     assert verdict.overall == "pass" and check.outcome == "fail"
     assert check.override == "Agreed with the retention team. (Ada)"
-    assert one(verdict, "overrides").n == 1
+    told = one(verdict, "overrides")
+    assert (told.n, told.outcome, told.reason, told.evidence) == (1, "pass", "Overrides: 1 honoured.", {})
     for wrong, words in (
         (override("floor/roc_auc", OLD), "argued for model 77d0e3aa, this is 4f1c09ab"),
         (override("floor/ROC_AUC"), "no check"),
@@ -502,7 +512,8 @@ def test_an_override_is_honoured_for_its_check_and_its_model_only() -> None:
     verdict = judge(blocked(expired=(override("floor/roc_auc", expires="2026-01-01"),)))
     assert verdict.overall == "block" and "expired on 2026-01-01" in one(verdict, "overrides").reason
     # Old entries for other models are history, not news.
-    assert not [c for c in judge(blocked(expired=(override("card", OLD),))).checks if c.id == "overrides"]
+    for history in ({"expired": (override("card", OLD),)}, {"overrides": (override("card", OLD),)}):
+        assert not [c for c in judge(blocked(**history)).checks if c.id == "overrides"]
 
 
 def test_nobody_overrides_the_guard_of_the_overrides_unless_alone() -> None:
