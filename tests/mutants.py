@@ -44,6 +44,9 @@ JUDGED: dict[str, str] = {
     'gitops_ml/contracts/schema.py:columns: dict[str, Column] = Field(min_length=1, description="By name, in the order of the file")': (
         "one column alone is refused anyway: a target and a feature are needed"
     ),
+    "gitops_ml/gate/checks.py:if name in own and said is not None and abs(own[name] - said) > 1e-5 * max(1.0, abs(said)):": (
+        "a note in a reason; a difference of exactly the tolerance, or how it grows beyond 1, decides nothing"
+    ),
     "gitops_ml/gate/decide.py:@dataclass(frozen=True)": _FROZEN,
     "gitops_ml/gate/decide.py:gap = estimate + margin if estimate > -margin else -estimate if estimate < -margin else 0.0": (
         "at the margin itself the gap is 0 by either branch"

@@ -293,6 +293,11 @@ def test_a_champion_that_cannot_be_scored_needs_a_human_with_the_reason() -> Non
         check = one(verdict, "champion/scored")
         assert check.outcome == "unknown" and words in check.reason and "1.0.0" in check.reason
         assert not verdict.first_model
+    unreleased = replace(
+        given.champion, predictions=None, side=given.champion.side.model_copy(update={"version": None})
+    )
+    reason = one(judge(replace(given, champion=unreleased)), "champion/scored").reason
+    assert reason.startswith("Not compared with 77d0e3aa: ")
 
 
 def test_rows_of_a_class_it_never_saw_need_a_human() -> None:
@@ -403,7 +408,45 @@ def test_undeclared_groups_are_a_note_until_policy_and_production_say_otherwise(
     )
 
 
+def test_a_limit_that_is_just_reached_is_reached_and_rounding_is_no_difference() -> None:
+    given = evidence()
+    values = {name: one_.value for name, one_ in given.metrics.values.items()}
+    recall = values["recall"]
+    assert recall is not None
+    exact = judge(replace(given, policy=evidence(policy={"floors": {"recall": recall}}).policy))
+    assert one(exact, "floor/recall").outcome == "pass"
+    for off, said in ((recall * (1 + 5e-6), False), (recall + 1.6e-5, True)):
+        told = judged.metrics({**values, "recall": off}, given.metrics.n)
+        verdict = judge(
+            replace(
+                given,
+                metrics=told,
+                card=judged.card(told),
+                policy=evidence(policy={"floors": {"recall": 0.1}}).policy,
+            )
+        )
+        assert ("the predictions decide" in one(verdict, "floor/recall").reason) is said, off
+
+
+def test_a_metric_that_is_not_defined_says_why() -> None:
+    given = evidence(champion=None)
+    truth = pd.Series(["no"] * 600)
+    empty = judged.metrics({}, 600)
+    told = replace(given, truth=truth, metrics=empty, card=judged.card(empty))
+    for left_out, words in (
+        ({}, "no reason was reported"),
+        ({"roc_auc": "one class alone"}, "one class alone"),
+    ):
+        made = judged.evaluation("binary", 600, left_out=left_out)
+        check = one(judge(replace(told, evaluation=made)), "floor/dummy")
+        assert check.outcome == "unknown" and check.reason.endswith(f": {words}.")
+
+
 def test_protected_files_need_a_human() -> None:
+    for many, more in ((5, ""), (6, " and 1 more"), (8, " and 3 more")):
+        names = tuple(f"{k}.yaml" for k in range(many))
+        reason = one(judge(evidence(protected=names)), "protected").reason
+        assert f"4.yaml{more}; it was judged" in reason, reason
     verdict = judge(evidence(n=3000, apart=0.1, protected=("policy.yaml", ".github/workflows/x.yml")))
     assert verdict.overall == "needs-human"
     assert one(verdict, "protected").evidence["files"] == ["policy.yaml", ".github/workflows/x.yml"]
@@ -475,6 +518,29 @@ def test_a_breaking_contract_is_a_note_and_blocks_nothing() -> None:
     assert (check.severity, check.outcome) == ("note", "fail") and "major version" in check.reason
     assert verdict.overall == "pass"
     assert one(judge(evidence(old_schema=None)), "schema").outcome == "pass"
+
+
+def test_what_the_models_really_answer_counts_beside_the_contract() -> None:
+    given = evidence(n=2000, apart=0.1)
+    assert given.champion is not None and given.champion.predictions is not None
+    more = given.champion.predictions.assign(score_total=1.0)
+    verdict = judge(replace(given, champion=replace(given.champion, predictions=more)))
+    check = one(verdict, "schema")
+    assert check.evidence == {"breaks": ["the answer no longer has score_total"]} and check.outcome == "fail"
+    # A further column of the new model's is nothing that callers must read.
+    wider = replace(given.challenger, predictions=given.challenger.predictions.assign(score_total=1.0))  # type: ignore[union-attr]
+    assert one(judge(replace(given, challenger=wider)), "schema").outcome == "pass"
+
+
+@pytest.mark.parametrize(("many", "more"), [(3, ""), (4, "; and 1 more"), (6, "; and 3 more")])
+def test_three_breaks_are_named_and_the_others_counted(many: int, more: str) -> None:
+    columns = {f"new{k}": {"role": "feature", "type": "number"} for k in range(many)}
+    verdict = judge(
+        evidence(n=2000, apart=0.1, new_schema=judged.schema(columns={**judged.COLUMNS, **columns}))
+    )
+    check = one(verdict, "schema")
+    assert len(check.evidence["breaks"]) == many
+    assert check.reason.endswith(f"{check.evidence['breaks'][2]}{more}.") and "new3" not in check.reason
 
 
 # ---------------------------------------------------------------- overrides
