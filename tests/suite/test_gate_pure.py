@@ -22,6 +22,7 @@ from tests.tools.apt import install
 
 from gitops_ml.contracts.policy import PolicyFile
 from gitops_ml.contracts.verdict import Side
+from gitops_ml.gate.bad_day import BadDay, Block
 from gitops_ml.gate.evidence import Evidence, Player, Shuffled
 from gitops_ml.gate.gold_rows import GoldSet, Who
 from gitops_ml.gate.judge import judge
@@ -60,6 +61,7 @@ def full(kind: str, n: int = 900, clustered: bool = False, named: bool = False) 
         "baseline": {"version": "v0.9.0"},
         "gold": {"table": "data/gold.parquet", "floor": 0.1},
         "leakage": {"shuffled_target": True},
+        "robustness": {"noise": 0.1, "missing": 1},
         "reuse": {"limit": 5},
         "budgets": {"bytes": 1_000_000},
     }
@@ -88,12 +90,19 @@ def beside(kind: str, n: int, clustered: bool) -> dict[str, Any]:
     said: dict[Who, pd.DataFrame] = {"champion": old, "challenger": new}
     groups = pd.Series(np.arange(400) // 4) if clustered else None
     gold = GoldSet("data/gold.parquet", "9a" * 32, truth, groups, said, {"champion": "9b" * 32}, left_out=3)
+    noisy, dim = (pair(kind, n, 30 + seed) for seed in range(2))
+    told = [
+        Block(column, {"champion": one[1], "challenger": one[2]})
+        for column, one in ((None, noisy), ("age", dim))
+    ]
+    bad = BadDay(np.arange(n), 0.1, tuple(told), {"champion": "7a" * 32, "challenger": "7b" * 32})
     shuffled = tuple(pair(kind, n, 20 + seed)[1] for seed in range(5))
     return {
         "baseline": Player(side, oldest),
         "gold": gold,
         "shuffled": Shuffled(1, shuffled),
         "reused": 3,
+        "disturbed": bad,
     }
 
 
@@ -115,7 +124,10 @@ def reordered(given: Evidence, rows: Any, turn: bool = False) -> Evidence:
         frame = frame.iloc[rows].reset_index(drop=True)
         return frame[frame.columns[::-1]] if turn and isinstance(frame, pd.DataFrame) else frame
 
-    assert given.champion is not None and given.baseline and given.gold and given.shuffled
+    assert given.champion is not None and given.baseline and given.gold and given.shuffled and given.disturbed
+    # The same rows are disturbed: where each of them stands now. What was said of them keeps the order of their hashes.
+    place = np.empty(len(rows), dtype=np.intp)
+    place[rows] = np.arange(len(rows))
     golden = np.random.default_rng(11).permutation(len(given.gold.truth))  # type: ignore[arg-type]
     gold = given.gold
 
@@ -125,6 +137,7 @@ def reordered(given: Evidence, rows: Any, turn: bool = False) -> Evidence:
     return replace(
         given,
         baseline=replace(given.baseline, predictions=taken(given.baseline.predictions)),
+        disturbed=replace(given.disturbed, rows=place[given.disturbed.rows]),
         shuffled=replace(given.shuffled, predictions=tuple(taken(one) for one in given.shuffled.predictions)),
         gold=replace(
             gold,
@@ -153,6 +166,7 @@ def test_neither_the_order_of_rows_nor_of_columns_matters(kind: str, clustered: 
         "slices",
         "fairness",
         "baseline",
+        "robustness",
         "gold",
         "leakage",
         "reuse",

@@ -32,6 +32,7 @@ FULL: dict[str, Any] = {
     "slices": [{"column": "contract"}],
     "fairness": {"attributes": ["contract"]},
     "baseline": {"version": "v1.0.0"},
+    "robustness": {"noise": 0.1, "missing": 3},
     "gold": {"table": "data/gold.parquet", "floor": 0.1},
     "reuse": {"limit": 20},
     "reproduction": {"share": 0.1},
@@ -181,7 +182,7 @@ def test_the_screen_tells_what_stops_what_tells_and_what_nobody_looks_at() -> No
     assert stops < bare.index("quality/roc_auc") < off < bare.index("slices: [{column: contract}]")
     full = screen.text(policy(**FULL), schema("binary"), 100)
     assert "UNPROTECTED" not in full and "secondary/accuracy" in full and "fairness/contract" in full
-    assert len(bare.splitlines()) < 50 and max(map(len, bare.splitlines())) <= 100
+    assert len(bare.splitlines()) < 60 and max(map(len, bare.splitlines())) <= 100
 
 
 def test_what_waits_for_production_is_said() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitops_ml.build import disturbing
 from gitops_ml.build import gold as gold_set
 from gitops_ml.build.environment import python_of
 from gitops_ml.build.further import extra_rows, without_target
@@ -60,7 +61,7 @@ def score(
     ``base``: a checkout of the base branch with its tags; it says who the champion is. What keeps the champion from
     predicting is written down, for the judge to weigh; what keeps the challenger from it is a :class:`Fault`.
     ``also``: further sets of rows, by name; both predict those of them that the candidate was not trained on, and what
-    keeps them from it is written down; so is the gold set, where policy.yaml names one, and so is its baseline. ``install``: the command that
+    keeps them from it is written down; so is the gold set, where policy.yaml names one, its baseline, and the test rows on a bad day. ``install``: the command that
     makes a champion's environment (default: uv sync). ``measure``: in the end, ask both in turn with a clock (see
     :mod:`gitops_ml.build.timing`).
     """
@@ -81,6 +82,8 @@ def score(
                 extra_rows(name, path, candidate, sealed, desk, (head, base))
                 for name, path in further.items()
             ]
+            bad = disturbing.made(head, base, candidate, rows, desk)
+            extras += [bad.extra] if bad and bad.extra else []
             # The champion first: what runs afterwards is the pull request's code.
             named = (find or functools.partial(_find, sealed))(base, "HEAD")
             asking = Asking(base, desk, rows, count, partial, pull or _storage_pull, install, seconds, kept)
@@ -152,6 +155,7 @@ def score(
             timings=None if timings is None else sha256_of(partial / TIMINGS),
             gold=golden,
             baseline=reference,
+            disturbed=None if bad is None else bad.told,
         )
         if manifest != (digest or manifest):
             raise Fault("the candidate changed while its code ran. Look at that code.")

@@ -48,6 +48,8 @@ def score(
     further = {name: Path(file) for name, _, file in (one.partition("=") for one in also)}
     if "gold" in further:
         raise Fault("--also gold=... is taken: name the table in policy.yaml (gold: {table: ...}).")
+    if "disturbed" in further:
+        raise Fault("--also disturbed=... is taken: policy.yaml asks for it (robustness: {noise: ...}).")
     if drift_digest:
         from gitops_ml.drift.sealed import tables
 

@@ -1,4 +1,4 @@
-"""Parts of policy.yaml that are off until a team asks for them: a baseline, a gold set, a limit on reuse, a second build."""
+"""Parts of policy.yaml that are off until a team asks for them: a baseline, a bad day, a gold set, a limit on reuse, a second build."""
 
 from __future__ import annotations
 
@@ -50,6 +50,30 @@ class Gold(Contract):
             if not plain or ".." in PurePosixPath(path).parts or not path.endswith(".parquet"):
                 raise ValueError("a Parquet file inside the project is needed, such as data/gold.parquet")
         return path
+
+
+class Robustness(Contract):
+    """Rows as they are on a bad day: both models are asked for them, and the new one must not suffer more."""
+
+    noise: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="What every number is off by, in standard deviations of its column; null: not asked",
+    )
+    missing: int | None = Field(
+        default=None,
+        ge=1,
+        le=20,
+        description="So many of the most important features are emptied, one at a time; null: none",
+    )
+    margin: float | None = Field(
+        default=None,
+        gt=0,
+        description="How much worse than the champion, disturbed alike, is still not worse; null: as for quality",
+    )
+    seed: int = Field(default=0, ge=0, le=4294967295, description="Of the noise")
+    severity: Severity = Field(default="note", description="What it means to suffer more")
 
 
 class Reuse(Contract):

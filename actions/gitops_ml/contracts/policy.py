@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from gitops_ml.contracts.asked import Baseline, Gold, Reproduction, Reuse
+from gitops_ml.contracts.asked import Baseline, Gold, Reproduction, Reuse, Robustness
 from gitops_ml.contracts.base import Contract
 from gitops_ml.contracts.data_policy import Data, Leakage
 from gitops_ml.contracts.evaluation import Kind
@@ -303,6 +303,9 @@ class PolicyFile(Contract):
     budgets: Budgets = Field(default=Budgets(), description="Bytes, time, memory and cost")
     card: Card = Field(default=Card(), description="The human half of the model card")
     gold: Gold = Field(default=Gold(), description="Rows that no stage may read; off until a table is named")
+    robustness: Robustness = Field(
+        default=Robustness(), description="Noisy numbers, and a column that is empty"
+    )
     reuse: Reuse = Field(default=Reuse(), description="How many models the same test rows may judge")
     reproduction: Reproduction = Field(default=Reproduction(), description="Building twice, and comparing")
 

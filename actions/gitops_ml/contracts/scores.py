@@ -42,7 +42,7 @@ class Baseline(Contract):
 
 
 class Also(Contract):
-    """Predictions of a further set of rows, which the candidate was not trained on. Only ``gold`` is judged."""
+    """Predictions of a further set of rows, which the candidate was not trained on. Judged: ``gold`` and ``disturbed``."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", description="What the rows are")
     source: Sha256 = Field(description="Of the file of rows, as it was given")
@@ -71,6 +71,16 @@ class GoldTable(Contract):
     error: str | None = Field(description="Why the table is not here; null: it is")
 
 
+class Disturbed(Contract):
+    """How the test rows were disturbed, where policy.yaml asks for it; the predictions stand in ``also``, under ``disturbed``."""
+
+    rows: int = Field(ge=0, description="Of each block: one with noise, then one for each column")
+    noise: float | None = Field(description="In standard deviations of each number; null: no such block")
+    seed: int = Field(ge=0, description="Of the noise")
+    columns: list[str] = Field(description="The features that were emptied, in the order of their blocks")
+    error: str | None = Field(description="Why nothing could be disturbed; null: it was")
+
+
 class Scores(Contract):
     """The whole file."""
 
@@ -90,3 +100,6 @@ class Scores(Contract):
     )
     gold: GoldTable | None = Field(default=None, description="The gold set; null: policy.yaml names none")
     baseline: Baseline | None = Field(default=None, description="Null: policy.yaml names no baseline")
+    disturbed: Disturbed | None = Field(
+        default=None, description="The test rows on a bad day; null: policy.yaml does not ask for it"
+    )

@@ -37,6 +37,14 @@ class GoldRows(Contract):
     )
 
 
+class DisturbedRows(Contract):
+    """The disturbed test rows that took part (see ``robustness`` of policy.yaml), by digest."""
+
+    predictions: dict[Literal["champion", "challenger"], Sha256] = Field(
+        description="Of what each model said of them"
+    )
+
+
 class Inputs(Contract):
     """All that the verdict depends on."""
 
@@ -49,6 +57,9 @@ class Inputs(Contract):
     gold: GoldRows | None = Field(default=None, description="The gold set; null: none was judged on")
     baseline: Side | None = Field(
         default=None, description="The release not to sink below; null: none was compared with"
+    )
+    disturbed: DisturbedRows | None = Field(
+        default=None, description="The test rows on a bad day; null: none were judged on"
     )
 
 
@@ -85,10 +96,10 @@ class Verdict(Contract):
     def digest(self) -> str:
         """sha256 (hex) of the canonical JSON: sorted keys, no blanks, UTF-8.
 
-        A gold set or a baseline that did not take part is left out: verdicts of before there were any keep their digest.
+        A gold set, a baseline or disturbed rows that did not take part are left out: verdicts of before there were any keep their digest.
         """
         said = self.model_dump(mode="json")
-        for name in ("gold", "baseline"):
+        for name in ("gold", "baseline", "disturbed"):
             if said["inputs"][name] is None:
                 del said["inputs"][name]
         content = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -114,6 +114,20 @@ CATALOGUE: tuple[Entry, ...] = (
         stop="fairness: {undeclared: needs-human}", waits=True,
     ),
     Entry(
+        "robustness/noise", "does it bear numbers that are a little off?",
+        ("robustness.noise", "robustness.margin", "robustness.seed", "robustness.severity"),
+        lambda policy: policy.robustness.severity,
+        lambda policy, schema: ["robustness/noise"] if policy.robustness.noise else [],
+        on="robustness: {noise: 0.1}", stop="robustness: {severity: needs-human}",
+    ),
+    Entry(
+        "robustness/missing", "does it bear a column that is empty?",
+        ("robustness.missing", "robustness.margin", "robustness.severity"),
+        lambda policy: policy.robustness.severity,
+        lambda policy, schema: ["robustness/missing"] if policy.robustness.missing else [],
+        on="robustness: {missing: 3}", stop="robustness: {severity: needs-human}",
+    ),
+    Entry(
         "champion/scored", "could the champion be compared?", (), _is("needs-human"),
         _always("champion/scored"),
     ),

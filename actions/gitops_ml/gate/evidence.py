@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from gitops_ml.contracts.candidate import Again
     from gitops_ml.contracts.profile import ProfileFile
+    from gitops_ml.gate.bad_day import BadDay
     from gitops_ml.gate.gold_rows import GoldSet
     from gitops_ml.gate.past import Past
     from gitops_ml.gate.prepared import Prepared
@@ -66,6 +67,7 @@ class Evidence:
 
     ``gold``: the gold set, where policy.yaml names one. ``reused``: how many models these test rows have judged, this one
     included; None: not counted, or not to be told. ``again``: what the second build gave, where there was one.
+    ``disturbed``: the test rows on a bad day, where policy.yaml asks for that.
     ``baseline``: the release that policy.yaml names, with its predictions; None: ``no_baseline`` says why.
     """
 
@@ -100,3 +102,4 @@ class Evidence:
     again: Again | None = None
     baseline: Player | None = None
     no_baseline: str = ""
+    disturbed: BadDay | None = None

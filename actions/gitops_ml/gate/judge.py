@@ -19,6 +19,8 @@ from gitops_ml.gate.gold import inputs as gold_inputs
 from gitops_ml.gate.leakage import leakage
 from gitops_ml.gate.metrics import agrees, measure
 from gitops_ml.gate.repeated import reproduction, reuse
+from gitops_ml.gate.robustness import inputs as disturbed_inputs
+from gitops_ml.gate.robustness import robustness
 from gitops_ml.gate.sample import Sample
 from gitops_ml.gate.table import Table
 
@@ -33,6 +35,7 @@ def judge(evidence: Evidence) -> Verdict:
         *check.floors(evidence, table, own),
         *check.against_champion(evidence, table, own),
         *baseline(evidence),
+        *robustness(evidence),
         *calibration(evidence, table),
         *flips(evidence, table),
         *fairness(evidence, table),
@@ -61,6 +64,7 @@ def judge(evidence: Evidence) -> Verdict:
             suite=evidence.suite,
             gold=gold_inputs(evidence),
             baseline=baseline_inputs(evidence),
+            disturbed=disturbed_inputs(evidence),
         ),
         checks=[*judged, *notes],
     )

@@ -29,6 +29,7 @@ from gitops_ml.contracts.scores import Scores
 from gitops_ml.contracts.verdict import Measurements, Side
 from gitops_ml.errors import Fault
 from gitops_ml.gate import said
+from gitops_ml.gate.bad_day import bad_day
 from gitops_ml.gate.chain import AGAIN, Source
 from gitops_ml.gate.evidence import Evidence, Forged, Player
 from gitops_ml.gate.gold_rows import gold_rows
@@ -138,6 +139,7 @@ def gather(
         again=sealed.again,
         baseline=baseline,
         no_baseline=no_baseline,
+        disturbed=bad_day(rows_file, schema, rules, scores, given),
     )
 
 

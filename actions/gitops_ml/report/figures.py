@@ -156,6 +156,10 @@ def _beside(one: Check) -> str:
         return ""
     if one.id.startswith("gold/"):
         return f" on the gold set, n = {one.n or 0:,}"
+    if one.id == "robustness/noise":
+        return " with noisy numbers"
+    if one.id == "robustness/missing":
+        return f" without {words(clip(str(one.evidence.get('column')), 40))}"
     return f" against the baseline {one.evidence['version']}" if one.id.startswith("baseline/") else ""
 
 

@@ -75,6 +75,8 @@ def short(one: Check) -> str:
         return _gold(one, metric)
     if one.id.startswith("baseline/"):
         return _baseline(one, metric)
+    if one.id.startswith("robustness/"):
+        return _bad_day(one, metric)
     compared = one.id.startswith(("quality/", "secondary/")) or one.id == "calibration"
     if compared and one.outcome == "fail" and one.estimate is not None:
         return f"{metric} {'falls' if one.estimate < 0 else 'rises'} by {number(abs(one.estimate))}"
@@ -146,10 +148,21 @@ def _baseline(one: Check, metric: str) -> str:
     )
 
 
+def _bad_day(one: Check, metric: str) -> str:
+    column = one.evidence.get("column")
+    day = "with noisy numbers" if one.id.endswith("noise") else "with an empty column"
+    day = f"without {clip(str(column), 40)}" if column is not None else day
+    if one.outcome == "fail" and one.estimate is not None:
+        return f"{day}, {metric} is {number(abs(one.estimate))} below the champion's"
+    return f"it is unknown what becomes of {metric} {day}"
+
+
 def step(one: Check) -> str:
     """What the author can do about a check that blocks. Markdown."""
     if one.id.startswith(("quality/", "secondary/")):
         return "find out what got worse: `uv run dvc metrics diff main`"
+    if one.id.startswith("robustness/"):
+        return "train on rows that are disturbed as well, or let the model lean on more than one column"
     if one.id.startswith("baseline/"):
         return "find out what was lost since that release, or argue for another one in policy.yaml (baseline)"
     if one.id == "card":
