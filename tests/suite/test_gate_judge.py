@@ -252,7 +252,8 @@ def test_guessing_is_blocked_whatever_the_report_says_of_its_dummy(kind: str) ->
             evaluation=judged.evaluation(kind, 400, dummy={name: -7.0}),
         )
     )
-    assert one(verdict, "floor/dummy").outcome == "fail" and verdict.overall == "block"
+    guess = one(verdict, "floor/dummy")
+    assert guess.outcome == "fail" and verdict.overall == "block" and ": not better than " in guess.reason
     higher = judge(replace(given, evaluation=judged.evaluation(kind, 400, dummy={name: 0.9999})))
     assert one(higher, "floor/dummy").outcome == "fail"
 
@@ -344,7 +345,7 @@ def test_a_card_must_be_this_models_and_show_its_figures() -> None:
     other = judged.metrics({name: 0.5 for name in given.metrics.values}, 600)
     for card, words in (
         (None, "missing"),
-        (judged.card(given.metrics, OLD), "of model 77d0e3aa"),
+        (judged.card(given.metrics, OLD), "is of model 77d0e3aa, not of 4f1c09ab."),
         (judged.card(other), "different figures"),
     ):
         verdict = judge(replace(given, card=card))
