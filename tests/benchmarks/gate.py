@@ -1,4 +1,6 @@
-"""The gate against the models it compares: gather and judge with 30 slices, and `predict_proba` of both, on the same rows.
+"""The gate against the models it compares: gather and judge, and `predict_proba` of both, on the same rows of 30 numbers.
+
+It judges 30 slices, a protected column, two secondary metrics, the rows themselves (leaks, overlap) and a bad day.
 
 The folders are what build and score leave behind, read and judged as a job does, in a process of its own. Both models are
 gradient boosting as in a new project, asked for the same rows in that process: what a gate adds to asking them at all.
@@ -18,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from tests.suite import judged
 
 if TYPE_CHECKING:
@@ -36,13 +37,15 @@ PARAMS: dict[str, Any] = {
     "l2_regularization": 5,
     "early_stopping": False,
 }
-POLICY = {
+POLICY: dict[str, Any] = {
     "version": 1,
     "environments": ["production"],
     "quality": {"margin": 0.02, "secondary": {"recall": {"margin": 0.05}, "log_loss": {"margin": 0.05}}},
     "slices": [{"column": f"g{k}"} for k in range(GROUPED)],
     "fairness": {"attributes": ["g0"]},
+    "robustness": {"noise": 0.1, "missing": 3},
 }
+NUMBERS = [f"x{k}" for k in range(COLUMNS)]
 
 
 def rows(n: int, seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -66,13 +69,16 @@ def lay(folder: Path, n: int, pair: list[HistGradientBoostingClassifier]) -> np.
     """The folders of build and score for ``n`` test rows; the numbers that both models are asked."""
     folder.mkdir()
     made = judged.Folders(folder, n=200)
+    schema = judged.schema_text("binary", {name: {"role": "feature", "type": "number"} for name in NUMBERS})
+    made.people["schema.yaml"] = json.dumps(schema).encode()
+    (made.base / "schema.yaml").write_bytes(made.people["schema.yaml"])
     x, truth = rows(n, 3)
     draw = np.random.default_rng(4)
     target = pd.Series(np.where(truth, "yes", "no"), name="churned")
     columns = {f"g{k}": draw.integers(0, GROUPS, n).astype(str) for k in range(GROUPED)}
-    table = pa.table({"tenure": draw.integers(0, 100, n), **columns, "churned": target})
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
+    table = pa.table({**dict(zip(NUMBERS, x.T, strict=True)), **columns, "churned": target})
+    known, answers = rows(TRAINED, 2)
+    trained = {**dict(zip(NUMBERS, known.T, strict=True)), "churned": np.where(answers, "yes", "no")}
     for name, model in zip(("champion", "challenger"), pair, strict=True):
         scores = model.predict_proba(x)
         said = np.where(scores[:, 1] > 0.5, "yes", "no")
@@ -90,10 +96,41 @@ def lay(folder: Path, n: int, pair: list[HistGradientBoostingClassifier]) -> np.
         f"reports/{name}.json": json.dumps(one.model_dump(mode="json")).encode()
         for name, one in reports.items()
     }
-    made.objects["data/prepared/test.parquet"] = sink.getvalue().to_pybytes()
+    made.objects["data/prepared/test.parquet"] = judged.parquet(table)
+    made.objects["data/prepared/train.parquet"] = judged.parquet(pa.table(trained))
     (made.base / "policy.yaml").write_text(json.dumps(POLICY), "utf-8")
     made.write()
+    made.score(**bad_day(made, table, pair))
     return x
+
+
+def bad_day(
+    made: judged.Folders, table: pa.Table, pair: list[HistGradientBoostingClassifier]
+) -> dict[str, Any]:
+    """What both models say of the disturbed rows, and what the manifest says of that."""
+    from gitops_ml.contracts.schema import SchemaFile
+    from gitops_ml.rows.disturbed import chosen, disturbed, keys
+
+    schema = SchemaFile.read(made.base / "schema.yaml")
+    taken = table.select(NUMBERS).take(pa.array(chosen(keys(table.column, schema))))
+    emptied = NUMBERS[: POLICY["robustness"]["missing"]]
+    whole = disturbed(taken, keys(taken.column, schema), schema, POLICY["robustness"]["noise"], 0, emptied)
+    also: dict[str, Any] = {
+        "name": "disturbed", "source": "0" * 64, "rows": whole.num_rows, "left_out": 0, "error": None,
+    }  # fmt: skip
+    for name, model in zip(("champion", "challenger"), pair, strict=True):
+        scores = model.predict_proba(whole.to_pandas().to_numpy())
+        path = made.scores / f"also-disturbed-{name}.parquet"
+        pd.DataFrame({"prediction": "no", "score_no": scores[:, 0], "score_yes": scores[:, 1]}).to_parquet(
+            path
+        )
+        also[name] = {
+            "file": path.name, "sha256": judged.sha256(path.read_bytes()), "revision": judged.COMMIT,
+            "model_sha256": judged.OLD if name == "champion" else judged.sha256(made.model),
+            "rows": whole.num_rows, "seconds": 1.0,
+        }  # fmt: skip
+    told = {"rows": taken.num_rows, "noise": 0.1, "seed": 0, "columns": emptied, "error": None}
+    return {"also": [also], "disturbed": told}
 
 
 def judge_once(folder: Path) -> dict[str, float]:
@@ -113,15 +150,19 @@ def judge_once(folder: Path) -> dict[str, float]:
     seconds = time.perf_counter() - started
     found = {check.id: check for check in verdict.checks}
     quality = found["quality/roc_auc"]
+    assert all(one.outcome != "unknown" for one in verdict.checks if one.id.startswith("robustness/"))
+    assert {"leakage", "data/overlap", "robustness/noise", "robustness/missing"} <= set(found)
     return {"seconds": seconds, "slices": found["slices"].evidence["slices"], "rows": float(quality.n or 0)}
 
 
 def peak_megabytes(folder: Path) -> tuple[float, float]:
     """Peak resident memory of a process that judges once: before it reads the rows, and in all."""
     script = (
-        "import resource, sys; from pathlib import Path; from tests.benchmarks.gate import judge_once; "
+        "import os, sys; from pathlib import Path; from tests.benchmarks.gate import judge_once; "
+        "from gitops_ml.build.loop import high_water; "
         "import gitops_ml.gate.judge, gitops_ml.gate.read, pyarrow.parquet; "
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024; "
+        # Not ru_maxrss: a child's begins with what its parent held when it forked.
+        "peak = lambda: (high_water(os.getpid()) or 0) / 2**20; "
         "before = peak(); judge_once(Path(sys.argv[1])); print(before, peak())"
     )
     done = subprocess.run(

@@ -75,7 +75,7 @@ def table(n: int = 500, seed: int = 0) -> pa.Table:
 def made(given: pa.Table, like: SchemaFile | None = None, **more: Any) -> pa.Table:
     like = like or schema()
     asked: dict[str, Any] = {"noise": 0.1, "seed": 0, "emptied": [], **more}
-    return disturbed(given, keys(given, like), like, **asked)
+    return disturbed(given, keys(given.column, like), like, **asked)
 
 
 def test_noise_is_as_large_as_asked_and_falls_on_numbers_alone() -> None:
@@ -134,9 +134,9 @@ def test_of_many_rows_as_many_are_chosen_in_any_order(monkeypatch: pytest.Monkey
     monkeypatch.setattr(rows, "MOST", 100)
     given = table()
     order = np.random.default_rng(1).permutation(500)
-    first = given.take(pa.array(chosen(keys(given, schema()))))
+    first = given.take(pa.array(chosen(keys(given.column, schema()))))
     turned = given.take(pa.array(order))
-    second = turned.take(pa.array(chosen(keys(turned, schema()))))
+    second = turned.take(pa.array(chosen(keys(turned.column, schema()))))
     assert first.num_rows == 100 and first.to_pylist() == second.to_pylist()
 
 
@@ -267,7 +267,7 @@ class Disturbed(Folders):
         )
         super().score()
         read = pq.read_table(pa.BufferReader(self.objects["data/prepared/test.parquet"]))
-        order = chosen(keys(read, judged.schema()))
+        order = chosen(keys(read.column, judged.schema()))
         also: dict[str, Any] = {
             "name": "disturbed", "source": "0" * 64, "rows": 3 * len(order), "left_out": 0, "error": None,
         }  # fmt: skip

@@ -139,7 +139,7 @@ def test_memory_is_of_the_process_and_not_of_whoever_started_it(rows: Path) -> N
 
 
 def test_memory_where_there_is_no_proc(rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "_high_water", lambda pid: None)
+    monkeypatch.setattr(loops, "high_water", lambda pid: None)
     assert asked(rows, player(rows.parent, "new")).peak_bytes["challenger"] > 1e6
 
 

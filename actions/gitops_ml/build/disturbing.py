@@ -50,11 +50,11 @@ def made(head: Path, base: Path, candidate: Path, rows: Path, desk: Path) -> Mad
         columns = important(_evaluation(candidate, head), schema.features)[: rules.missing or 0]
         noise = noise if numbers(schema) else None
         table = pq.read_table(rows)
-        order = chosen(keys(table, schema))
+        order = chosen(keys(table.column, schema))
         taken = table.take(pa.array(order))
         count = len(order)
         if noise is not None or columns:
-            whole = disturbed(taken, keys(taken, schema), schema, noise, rules.seed, columns)
+            whole = disturbed(taken, keys(taken.column, schema), schema, noise, rules.seed, columns)
             path = desk / f"also-{NAME}.parquet"
             pq.write_table(whole, path)
             told = Disturbed(rows=count, noise=noise, seed=rules.seed, columns=columns, error=None)

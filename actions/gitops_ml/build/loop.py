@@ -95,7 +95,7 @@ class Loop:
         if self._child.returncode is not None:
             return
         # Not ru_maxrss where there is another: a child's begins with what its parent, the suite, held when it forked.
-        self.peak = _high_water(self._child.pid)
+        self.peak = high_water(self._child.pid)
         self._selector.close()
         for pipe in (self._child.stdin, self._child.stdout):
             assert pipe is not None
@@ -146,7 +146,7 @@ class Loop:
         )
 
 
-def _high_water(pid: int) -> int | None:
+def high_water(pid: int) -> int | None:
     """The most memory that a running process has held (VmHWM of proc(5)), in bytes; None where there is no /proc."""
     try:
         text = Path(f"/proc/{pid}/status").read_text("ascii", "replace")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Who = Literal["champion", "challenger"]
+SCHEMA = "schema.yaml"
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,20 @@ def bad_day(
 
 
 def _rows(file: Path, schema: SchemaFile) -> npt.NDArray[np.intp]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from gitops_ml.rows.disturbed import chosen, keys
 
-    return chosen(keys(pq.read_table(file, columns=schema.features), schema))
+    parquet = pq.ParquetFile(file)
+
+    def column(name: str) -> pa.ChunkedArray:  # one at a time: a million rows take the memory of one column
+        return parquet.read(columns=[name]).column(name)
+
+    try:
+        return chosen(keys(column, schema))
+    except KeyError as missing:
+        raise Forged(f"the test rows lack {missing}, which {SCHEMA} names. {AGAIN}") from None
 
 
 def _said(also: Also, scores: Path, manifest: Scores) -> dict[Who, tuple[pd.DataFrame, str]]:

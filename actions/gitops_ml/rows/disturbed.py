@@ -7,6 +7,8 @@ Statistics 29, 1958, p. 610).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -20,9 +22,9 @@ MOST = 20_000
 Floats = npt.NDArray[np.float64]
 
 
-def keys(table: pa.Table, schema: SchemaFile) -> Hashes:
-    """One hash for each row, of its features. Raises :class:`KeyError` where the table lacks one."""
-    return combined([hashes(table.column(name)) for name in sorted(schema.features)])
+def keys(column: Callable[[str], pa.ChunkedArray], schema: SchemaFile) -> Hashes:
+    """One hash for each row, of its features, which are asked for one by one. Raises :class:`KeyError` as ``column`` does."""
+    return combined(hashes(column(name)) for name in sorted(schema.features))
 
 
 def chosen(rows: Hashes) -> npt.NDArray[np.intp]:
