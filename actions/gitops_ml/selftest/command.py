@@ -38,7 +38,7 @@ def selftest(only: tuple[str, ...], listed: bool) -> None:
     plants = named(tuple(name for given in only for name in given.replace(",", " ").split()))
     if listed:
         for plant in plants:
-            click.echo(f"  {plant.name:<22}{plant.title:<36}{', '.join(plant.expects) or 'must pass'}")
+            click.echo(f"  {plant.name:<22}{plant.title:<38}{', '.join(plant.expects) or 'must pass'}")
         return
     root = shell.project()
     with cloned(root) as clone:

@@ -13,7 +13,7 @@ SIGNS = {"stopped": "✅", "passed": "✅", "unprotected": "⚠️", "let throug
 
 def line(one: Result) -> str:
     """A result on one line of a terminal."""
-    return f"  {one.plant.title:<36}{_word(one):<15}{one.seconds:4.0f} s  {_by(one)}".rstrip()
+    return f"  {one.plant.title:<38}{_word(one):<15}{one.seconds:4.0f} s  {_by(one)}".rstrip()
 
 
 def details(results: Sequence[Result]) -> list[str]:
