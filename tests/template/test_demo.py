@@ -61,7 +61,9 @@ def test_the_demo_publishes_releases_lets_in_and_refuses(tmp_path: Path) -> None
     at = [next(number for number, step in enumerate(steps) if step.startswith(start)) for start in wanted]
     assert at == sorted(at), steps
     assert "status gitops-ml: success, Pass: not worse" in said
-    assert "status gitops-ml: failure, Blocked: lint or tests fail, and one column gives the answer away" in said
+    assert (
+        "status gitops-ml: failure, Blocked: lint or tests fail, and one column gives the answer away" in said
+    )
     assert "refused by the forge" in said and 'Required status check "gitops-ml"' in said
     project = clone / "demo" / "tumour-demo"
     pointer = YAML(typ="safe", pure=True).load((project / "deploy/production/model.yaml").read_text("utf-8"))
