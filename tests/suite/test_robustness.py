@@ -194,6 +194,17 @@ def test_of_emptied_columns_the_worst_is_told_at_a_level_for_all_of_them() -> No
     assert "| ROC AUC without tenure | 0." in told and "| ROC AUC with noisy numbers | 0." in told
 
 
+def test_that_few_rows_cannot_tell_stands_in_the_table_and_is_no_news() -> None:
+    """A fresh project has a hundred test rows: its first good pull request should not begin with what they cannot tell."""
+    verdict = judge(day(n=80, margin=0.0001))
+    assert [the(verdict, name).outcome for name in ("noise", "missing")] == ["unknown", "unknown"]
+    told = comment(verdict, Context())
+    assert "📝 cannot tell" in told and "**Note:** With" not in told and "`robustness/missing`" in told
+    told = comment(judge(day(loss=0.6)), Context())
+    assert "**Note:** With numbers off by" in told
+    assert "97.5% interval" in the(judge(day(hurt=0.7)), "missing").reason
+
+
 def test_its_margin_is_the_policys() -> None:
     assert the(judge(day(loss=0.6, margin=0.5))).outcome == "pass"
 

@@ -230,7 +230,7 @@ def _compared(
         figures["below_minimum_effect"] = minimum_effect
     words = f"{name} went from {champion:.4g} to {challenger:.4g}: {estimate:+.4g}"
     if low is not None and high is not None:
-        words += f" ({common['level'] * 100:g}% interval {low:+.4g} to {high:+.4g})"
+        words += f" ({common['level'] * 100:.4g}% interval {low:+.4g} to {high:+.4g})"
     said = _meaning(decision, margin, rows, trouble, minimum_effect if small else None)
     return Check(
         **common,

@@ -102,8 +102,13 @@ def overridden(verdict: Verdict) -> str:
 
 
 def notes(verdict: Verdict) -> list[Check]:
-    """What is said and stops nothing."""
-    return [one for one in verdict.checks if one.severity == "note" and one.outcome != "pass"]
+    """What is said and stops nothing; that rows cannot tell how a bad day goes, the table says as well."""
+    said = [one for one in verdict.checks if one.severity == "note" and one.outcome != "pass"]
+    return [
+        one
+        for one in said
+        if not (one.id.startswith("robustness/") and one.evidence.get("outcome") == "cannot tell")
+    ]
 
 
 def reason(one: Check) -> str:

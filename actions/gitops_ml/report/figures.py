@@ -28,7 +28,7 @@ def metric_name(metric: str) -> str:
 
 def level(one: Check) -> str:
     """The level of its interval: 95%."""
-    return f"{(one.level or 0.95) * 100:g}%"
+    return f"{(one.level or 0.95) * 100:.4g}%"
 
 
 def _quality(verdict: Verdict) -> Check | None:
