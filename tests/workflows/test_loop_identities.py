@@ -52,6 +52,7 @@ def test_an_app_releases_and_judges_and_its_own_pushes_cause_no_loop(
     world.healthy()
 
 
+@pytest.mark.full
 def test_without_the_permission_one_issue_says_what_to_click(make_world: Callable[..., World]) -> None:
     world = make_world("before-release")
     world.repo.allow_pull_requests(False)

@@ -115,7 +115,8 @@ def release_as_seen(world: World) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("effects", [6, pytest.param(2, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("effects", [6, 2])
 def test_a_release_ends_as_the_one_of_the_seed(
     effects: int, seed: Path, tmp_path: Path, make_world: Callable[..., World]
 ) -> None:
